@@ -1,0 +1,38 @@
+# `make help` lists the targets. Everything is installed into .venv, nothing outside this folder.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help install repro test test-all lint dashboard
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
+
+install: $(VENV)/installed  ## set up .venv with the exact versions of requirements.txt
+
+$(VENV)/installed: requirements.txt constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Tintype is pinned for Python 3.11; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	touch $@
+
+# DVC wants to be told when the folder is no git checkout, such as an unpacked archive.
+repro: install  ## rebuild every result that is out of date
+	@if [ -e .git ]; then dvc config --local --unset core.no_scm 2>/dev/null || true; else dvc config --local core.no_scm true; fi
+	python -m tintype.params
+	dvc repro
+
+test: install  ## the fast tests, the real pipeline in miniature among them
+	pytest
+
+test-all: install  ## all tests, slow ones too
+	pytest -m ""
+
+lint: install  ## style and common mistakes
+	ruff check .
+	ruff format --check .
+
+dashboard: install  ## compare the models in MLflow
+	python -m tintype.dashboard

@@ -1,0 +1,114 @@
+"""Score one model, or a floor, on the test split.
+
+    python -m stages.evaluate --model gan --made-from models/gan --data data/prepared/photos --weights
+    data/raw/weights \
+        --pictures reports/pictures/gan.csv --metrics reports/metrics/gan.json --samples reports/samples/gan
+
+Writes a row of figures per test tile, their summary, and each photograph's test regions coloured. LPIPS
+is computed where download@weights recorded its backbone; where not, the summary says so. Reads
+`classes` and `evaluate.metrics` of params.yaml.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from tintype import params as parameters
+from tintype import scoring, tracking
+from tintype.batch import Batch
+from tintype.color import into_gamut, lab_to_rgb, to_uint8
+from tintype.colorizer import FILE, Colorizer
+from tintype.console import run
+from tintype.files import folder_sha256, new_file, new_folder, sha256, write_json
+from tintype.images import encode_png
+from tintype.progress import progress
+from tintype.report import tables
+from tintype.sources import backbones
+from tintype.store import Split
+
+BATCH = 64
+
+
+@torch.no_grad()
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True, help="a key of evaluate.models")
+    parser.add_argument(
+        "--made-from", type=Path, required=True, help="a model's folder; for a floor, its code"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="prepared photographs")
+    parser.add_argument("--weights", type=Path, required=True, help="what download@weights gathered")
+    parser.add_argument("--pictures", type=Path, required=True, help="CSV to write: a row per test tile")
+    parser.add_argument("--metrics", type=Path, required=True, help="JSON to write: the summary")
+    parser.add_argument("--samples", type=Path, required=True, help="folder to write: coloured test regions")
+    parser.add_argument("--params", type=Path, default="params.yaml")
+    args = parser.parse_args(argv)
+    params = parameters.load(args.params)
+    torch.use_deterministic_algorithms(True)
+
+    if args.made_from.suffix == ".py":
+        # Imported only where it is named, so that a trained model's figures depend on no floor.
+        from tintype.floors import FLOORS
+
+        predict = FLOORS[args.model](args.data)
+        identity = f"floor of {folder_sha256(args.data)}"
+    else:
+        predict = Colorizer.load(args.made_from)
+        identity = sha256(args.made_from / FILE)
+    net = params.evaluate.metrics.lpips
+    perceptual, lpips = load_lpips(net, args.weights)
+    weigh = scoring.pixel_weights(args.data, params.classes.grid, params.classes.sigma)
+
+    test = Split(args.data, "test")
+    figures = []
+    for start in progress(range(0, len(test), BATCH), f"evaluate {args.model}", "batch"):
+        batch = Batch.of_records(test.batch(np.arange(start, min(start + BATCH, len(test)))))
+        figures.append(pd.DataFrame(scoring.score(batch, predict(batch.input), weigh(batch.ab), perceptual)))
+    rows = pd.concat(
+        [test.index[["photograph", "left", "top"]], pd.concat(figures, ignore_index=True)], axis=1
+    )
+    rows = rows.rename(columns={"lpips": f"lpips_{net}"})
+    summary = tables.summary(rows) | {"ciede2000_store": round(float(rows["ciede2000_store"].mean()), 6)}
+    if lpips:
+        summary[f"lpips_{net}"] = lpips
+
+    regions = Split(args.data, "test_region")
+    with new_folder(args.samples) as folder:
+        for number, record in enumerate(regions):
+            region = Batch.of_records(record[None])
+            lab = into_gamut(torch.cat([region.L, predict(region.input)], dim=1))
+            encode_png(folder / f"{number:04d}.png", to_uint8(lab_to_rgb(lab))[0])
+    with new_file(args.pictures) as file:
+        rows.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    write_json(args.metrics, summary)
+
+    with tracking.evaluation_run(params.runtime.tracking, model=args.model, identity=identity) as tracked:
+        numbers = {f"test_{name}": value for name, value in summary.items() if not isinstance(value, str)}
+        tracked.metrics(0, numbers)
+        if lpips:
+            tracked.tag(f"test_lpips_{net}", lpips)
+        tracked.artifact(args.pictures, "evaluation")
+        tracked.artifact(args.metrics, "evaluation")
+    tracking.mark_current(params.runtime.tracking, {args.model: identity})
+    print(f"{args.metrics}: {len(test)} test tiles" + (f"; LPIPS {lpips}" if lpips else ""))
+
+
+def load_lpips(net: str, folder: Path):
+    """LPIPS, or None with the reason why it is not available."""
+    file = backbones.available(folder).get(net)
+    if file is None:
+        return None, f"not available: {backbones.why_not(folder, net)}"
+    # Imported only here: it takes seconds.
+    from tintype.lpips_metric import Lpips
+
+    return Lpips(net, load_file(file)), ""
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,344 @@
+"""params.yaml: what is right loads as written; what is wrong is named, with its path and what is allowed."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_origin
+
+import pytest
+from dvc.utils.serialize import load_yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tintype import params
+from tintype.console import UserError
+
+ROOT = Path(__file__).parents[1]
+TREE = load_yaml(ROOT / "params.yaml")
+ADVERSARIES = TREE["adversarial"]["models"]
+VANILLA, ENERGY = (
+    next(name for name, model in ADVERSARIES.items() if model["objective"] == objective)
+    for objective in ("vanilla", "energy")
+)
+NAMED = {("adversarial", "models"), ("evaluate", "models")}  # the user chooses the keys of these mappings
+ABSENT = object()
+
+quick = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return tmp_path_factory.mktemp("params") / "params.yaml"
+
+
+def edited(changes: dict) -> dict:
+    """The committed values with some replaced; a path is dotted or a tuple, the value ABSENT deletes a key."""
+    tree = copy.deepcopy(TREE)
+    for path, value in changes.items():
+        *above, key = path.split(".") if isinstance(path, str) else path
+        section = tree
+        for step in above:
+            section = section[step]
+        section[key] = value
+        if value is ABSENT:
+            del section[key]
+    return tree
+
+
+def problems(file: Path, changes: dict) -> list[str]:
+    """The lines of the complaint about the committed values with `changes`, less the file's name."""
+    file.write_text(json.dumps(edited(changes), ensure_ascii=False), encoding="utf-8")  # JSON is YAML 1.2
+    with pytest.raises(UserError) as error:
+        params.load(file)
+    lines = str(error.value).splitlines()
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    return [line.removeprefix(f"{file}: ") for line in lines]
+
+
+def paths(tree: object, here: tuple = ()) -> list[tuple]:
+    """The path of every key in a tree of mappings, and () for the tree itself."""
+    children = tree.items() if isinstance(tree, dict) else []
+    return [here, *(path for key, value in children for path in paths(value, (*here, key)))]
+
+
+def at(path: tuple) -> object:
+    value = TREE
+    for key in path:
+        value = value[key]
+    return value
+
+
+KEYS = paths(TREE)[1:]
+MAPPINGS = [path for path in paths(TREE) if isinstance(at(path), dict)]
+LEAVES = [path for path in KEYS if not isinstance(at(path), dict)]
+
+
+def test_the_committed_file_loads_with_every_value_as_written():
+    loaded = params.load(ROOT / "params.yaml")
+    assert loaded.model_dump(mode="json") == TREE
+    assert loaded.pretrain.steps == TREE["pretrain"]["steps"]
+
+
+def test_the_schema_holds_no_defaults_and_names_the_free_mappings():
+    free, sections = set(), [((), params.Params)]
+    while sections:
+        path, section = sections.pop()
+        for name, field in section.model_fields.items():
+            assert field.is_required(), f"{section.__name__}.{name} has a default"
+            if get_origin(field.annotation) is dict:
+                free.add((*path, name))
+            elif isinstance(field.annotation, type) and issubclass(field.annotation, params.Section):
+                sections.append(((*path, name), field.annotation))
+    assert free == NAMED
+
+
+def test_loaded_values_cannot_be_changed():
+    loaded = params.load(ROOT / "params.yaml")
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.pretrain.steps = 1
+    assert isinstance(loaded.pretrain.betas, tuple)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("seed", -1, "found -1, allowed: a whole number from 0 to 4294967295"),
+        ("pretrain.steps", 0, "found 0, allowed: a whole number of at least 1"),
+        ("pretrain.steps", 10.0, "found 10.0, allowed: a whole number of at least 1"),
+        ("pretrain.steps", True, "found true, allowed: a whole number of at least 1"),
+        ("pretrain.lr", 0, "found 0, allowed: a number greater than 0"),
+        ("pretrain.lr", False, "found false, allowed: a number greater than 0"),
+        ("pretrain.lr", "0,1", 'found "0,1", allowed: a number greater than 0'),
+        ("pretrain.ema", 1.0, "found 1.0, allowed: a number of at least 0 and less than 1"),
+        ("pretrain.betas", [0.9], "found [0.9], allowed: a list of 2, each a number of at least 0 "),
+        ("pretrain.betas", [0.9, 0.99, 0.999], "allowed: a list of 2, each"),
+        ("pretrain.betas", [0.9, True], "found [0.9, True], allowed: a list of 2, each"),
+        ("adversarial.shared.batch_size", 1, "found 1, allowed: a whole number of at least 2"),
+        ("classes.temperature", 1.5, "allowed: a number greater than 0 and of at most 1"),
+        ("prepare.grey", "lav", 'found "lav", allowed: one of lab, luma601, luma709, average, '),
+        ("prepare.tiles.augment.flip", 1, "found 1, allowed: true or false"),
+        ("generator.output_stride", 3, "found 3, allowed: one of 1, 2, 4"),
+        ("generator.output_stride", True, "found true, allowed: one of 1, 2, 4"),
+        ("generator.backbone", "resnet", 'found "resnet", allowed: unet'),
+        ("download.weights.squeeze", "", 'found "", allowed: non-empty text or null'),
+        ("pretrain", None, "found null, allowed: a mapping with the keys steps, batch_size, "),
+        ("pretrain.steps", ABSENT, "missing, allowed: a whole number of at least 1"),
+        ("generator", ABSENT, "missing, allowed: a mapping with the keys backbone, width, "),
+        ("pretrain.lernrate", 1, "unknown key, allowed here: steps, batch_size, lr, "),
+        ("real_bw.models", [], "found [], allowed: a list of at least 1, each text"),
+        ("real_bw.models", [params.PRETRAINED] * 2, "allowed: a list, without repeats, of cnn, "),
+        ("real_bw.models", ["mean"], "found ['mean'], allowed: a list, without repeats, of cnn, "),
+        ("evaluate.models", {}, "found {}, allowed: a mapping from names, at least 1, to non-empty text"),
+        ("evaluate.models.grey", "models/grey", 'found "models/grey", allowed: tintype/floors.py'),
+        (f"evaluate.models.{VANILLA}", "models/cnn", f'found "models/cnn", allowed: models/{VANILLA}'),
+        ("evaluate.models.nobody", "models/nobody", "unknown key, allowed here: grey, mean, cnn, "),
+        ("adversarial.models.cnn", ADVERSARIES[VANILLA], "found this name, allowed: small letters, "),
+        ("adversarial.models.mean", ADVERSARIES[VANILLA], "but not cnn, grey, mean"),
+        ("adversarial.models.Upper", ADVERSARIES[VANILLA], "found this name, allowed: small letters, "),
+        ("adversarial.models.new", 5, "found 5, allowed: a mapping whose objective is one of "),
+        (f"adversarial.models.{ENERGY}.margin", -1, "found -1, allowed: a number greater than 1"),
+        (f"adversarial.models.{VANILLA}.margin", 2.0, "unknown key, allowed here: init, "),
+        (f"adversarial.models.{VANILLA}.objective", "tragic", 'found "tragic", allowed: one of '),
+        (f"adversarial.models.{VANILLA}.discriminator", "autoencoder", "allowed: patch"),
+        (f"adversarial.models.{VANILLA}.init", ENERGY, f'found "{ENERGY}", allowed: cnn, the only model '),
+    ],
+)
+def test_a_mistake_is_one_line_with_path_and_what_was_found_and_is_allowed(file, path, value, problem):
+    (line,) = problems(file, {path: value})
+    assert line.startswith(f"{path}: ")
+    assert problem in line
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "other"),
+    [
+        ("prepare.tiles.size", {"prepare.tiles.size": 72, "generator.depth": 4}, "generator.depth"),
+        ("generator.output_stride", {"generator.output_stride": 4, "generator.depth": 1}, "generator.depth"),
+        ("prepare.tiles.split.cell", {"prepare.tiles.split.cell": 48}, "prepare.tiles.size"),
+        (
+            "prepare.tiles.split.test",
+            {"prepare.tiles.split.val": 0.5, "prepare.tiles.split.test": 0.5},
+            "prepare.tiles.split.val",
+        ),
+        ("prepare.tiles.augment.scale", {"prepare.tiles.augment.scale": [1.5, 0.5]}, "lower number first"),
+        (
+            f"adversarial.models.{ENERGY}.pixel",
+            {f"adversarial.models.{ENERGY}.{key}": 0 for key in ("pixel", "adversarial")},
+            f"adversarial.models.{ENERGY}.adversarial",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_named_together(file, path, changes, other):
+    (line,) = problems(file, changes)
+    assert line.startswith(f"{path}: found {changes[path]}, allowed: ")
+    assert other in line
+
+
+def test_a_misspelt_key_brings_the_right_spelling_to_mind(file):
+    lines = problems(file, {"pretrain.steps": ABSENT, "pretrain.stepz": 10})
+    assert [line.split(": ")[0] for line in lines] == ["pretrain.steps", "pretrain.stepz"]
+    assert lines[1].endswith("(did you mean steps?)")
+
+
+def test_all_problems_are_listed_at_once_contradictions_too(file):
+    changes = {
+        "seed": "one",
+        "pretrain.lr": -1,
+        "runtime.speed": 3,
+        "classes.sigma": ABSENT,
+        "prepare.tiles.augment.scale": [2.0, 1.0],
+        f"adversarial.models.{ENERGY}.init": "itself",
+    }
+    assert {line.split(": ")[0] for line in problems(file, changes)} == set(changes)
+
+
+def test_a_value_that_is_wrong_already_is_not_compared_with_others(file):
+    (line,) = problems(file, {"generator.depth": "deep"})
+    assert line.startswith("generator.depth: ")
+
+
+def test_a_model_that_is_gone_is_missed_wherever_it_is_used(file):
+    lines = problems(file, {f"adversarial.models.{VANILLA}": ABSENT})
+    assert {line.split(": ")[0] for line in lines} == {"real_bw.models", f"evaluate.models.{VANILLA}"}
+
+
+def test_a_name_that_yaml_reads_as_a_number_is_refused(file):
+    file.write_text(json.dumps(edited({("evaluate", "models", "7"): "models/7"})).replace('"7"', "7"))
+    with pytest.raises(UserError, match=r"evaluate\.models\.7: unknown key, allowed here: grey, "):
+        params.load(file)
+
+
+@quick
+@given(st.sampled_from([path for path in KEYS if path[:-1] not in NAMED]))
+def test_every_key_is_required(file, path):
+    assert any(line.startswith(f"{'.'.join(path)}: missing, ") for line in problems(file, {path: ABSENT}))
+
+
+@quick
+@given(
+    st.sampled_from([path for path in MAPPINGS if path not in NAMED]),
+    st.from_regex("[a-z_]{1,12}", fullmatch=True),
+    st.sampled_from([None, True, 1, 0.5, "text", [], {}]),
+)
+def test_no_unknown_key_passes(file, section, key, value):
+    path = (*section, key if key not in at(section) else f"{key}_")
+    (line,) = problems(file, {path: value})
+    assert line.startswith(f"{'.'.join(path)}: unknown key, allowed here: ")
+
+
+@quick
+@given(st.sampled_from(LEAVES), st.data())
+def test_no_value_of_another_type_passes(file, path, data):
+    right = at(path)
+    kinds = {
+        type(None): st.none(),
+        bool: st.booleans(),
+        int: st.integers(-9, 9),
+        str: st.sampled_from(["", "1", "true", "null", "text"]),
+        list: st.lists(st.booleans(), max_size=3),
+        dict: st.dictionaries(st.sampled_from("ab"), st.integers(0, 9)),
+    }
+    # Where null stands, a text may stand too; a whole number may stand for a number.
+    taken = {type(right), {type(None): str, float: int}.get(type(right))}
+    value = data.draw(st.one_of([strategy for kind, strategy in kinds.items() if kind not in taken]))
+    lines = problems(file, {path: value})
+    assert any(line.startswith(f"{'.'.join(path)}: found ") for line in lines)
+
+
+def test_numbers_are_read_as_dvc_reads_them(file):
+    text = json.dumps(TREE)
+    for written, value in [("1e-4", 1e-4), ("1.0e-4", 1e-4), (".5", 0.5), ("1", 1.0), ("+3E-2", 0.03)]:
+        file.write_text(re.sub(r'"lr": [^,}]+', f'"lr": {written}', text, count=1))
+        assert params.load(file).pretrain.lr == load_yaml(file)["pretrain"]["lr"] == value
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [("yes", 'found "yes"'), ("on", 'found "on"'), ("1", "found 1"), ("", "found null")],
+)
+def test_only_true_and_false_are_true_and_false(file, written, problem):
+    file.write_text(re.sub(r'"flip": [a-z]+', f'"flip": {written}', json.dumps(TREE), count=1))
+    with pytest.raises(UserError, match=rf"flip: {problem}, allowed: true or false"):
+        params.load(file)
+
+
+@pytest.mark.parametrize("written", [".nan", ".inf", "-.inf"])
+def test_numbers_are_finite(file, written):
+    file.write_text(re.sub(r'"lr": [^,}]+', f'"lr": {written}', json.dumps(TREE), count=1))
+    with pytest.raises(UserError, match=r"pretrain\.lr: found -?(nan|inf), allowed: a number greater than 0"):
+        params.load(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"seed: 1\nseed: 2\n", 'line 2, column 1: not valid YAML: found duplicate key "seed"'),
+        (b"seed: 1\nx: {lr: 1, lr: 1}\n", 'line 2, column 12: not valid YAML: found duplicate key "lr"'),
+        (b"seed: 1\n  steps: 2\n", "line 2, column 8: not valid YAML: mapping values are not allowed here"),
+        (b"seed: [1\n", "line 2, column 1: not valid YAML: "),
+        (b"pretrain:\n\tsteps: 1\n", r"line 2, column 1: not valid YAML: found character '\t'"),
+        (b"seed: *one\n", "line 1, column 7: not valid YAML: found undefined alias"),
+        (b"seed: !!python/name:os.system\n", "line 1, column 7: not valid YAML: could not determine"),
+        (b"seed: 1\ngrey: \x07\n", "line 2, column 7: remove the character U+0007"),
+        (b"seed: \xff\n", "cannot be read: 'utf-8' codec can't decode byte 0xff in position 6"),
+        (b"seed: 2001-99-99\n", "cannot be read: month must be in 1..12"),
+        (b"seed: " + b"[" * 1000, "cannot be read: maximum recursion depth exceeded"),
+        (b"", "found null, allowed: a mapping with the keys seed, download, "),
+        (b"[seed, 1]\n", "found ['seed', 1], allowed: a mapping with the keys seed, download, "),
+    ],
+)
+def test_what_is_not_yaml_or_no_mapping_is_refused_with_its_place(file, content, problem):
+    file.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        params.load(file)
+    assert str(error.value).startswith(f"{file}: {problem}")
+
+
+PIECES = [
+    *("seed", "pretrain", "adversarial", "models", "x", "0x", "2001-01-01", "~", ":", ": ", "?", "- ", " ", "\n", "\n  "),
+    *(",", "[", "]", "{", "}", "&", "*", "!", "!!int ", "!!bool ", "!!set ", "!!omap ", "<<", "|", ">", "'", '"'),
+    *("%", "#", "---\n", "...", "\t", "\0"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
+@settings(quick, max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_no_text_however_broken_ends_in_anything_but_a_complaint(file, text):
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError):
+        params.load(file)
+
+
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.yaml: no such file; run from the project's folder"):
+        params.load(tmp_path / "nowhere.yaml")
+    with pytest.raises(UserError, match="cannot be read: "):
+        params.load(tmp_path)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_ok_and_exits_with_0():
+    ended = run("-m", "tintype.params")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "params.yaml: ok\n", "")
+
+
+def test_the_command_lists_problems_and_exits_with_2(file):
+    lines = problems(file, {"seed": -1, "pretrain.lr": 0})
+    ended = run("-m", "tintype.params", str(file))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.removeprefix("error: ").splitlines() == [f"{file}: {line}" for line in lines]
+
+
+def test_reading_params_loads_neither_torch_nor_pandas():
+    script = "import sys; from tintype import params; params.load(); print(*sys.modules)"
+    loaded = run("-c", script).stdout.split()
+    assert "pydantic" in loaded
+    assert not {"torch", "pandas"} & set(loaded)

@@ -1,0 +1,1 @@
+"""What real and fake mean: one adversarial objective per file."""

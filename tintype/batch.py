@@ -1,0 +1,35 @@
+"""The one thing that flows through training and evaluation: a batch of pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tintype.color import bytes_to_lab
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of one size: what a generator is given, and what it should answer.
+
+    input: (N, 1, H, W), the lightness of the grey picture, in [0, 100]. L: (N, 1, H, W), the colour
+    picture's own lightness, in [0, 100]; equal to `input` where the grey conversion is `lab`. ab: (N,
+    2, H, W), the colours to find, in about [-110, 110].
+    """
+
+    input: Tensor
+    L: Tensor
+    ab: Tensor
+
+    @classmethod
+    def of_records(cls, records: np.ndarray | Tensor, device: torch.device | str = "cpu") -> "Batch":
+        """A batch of stored records, uint8 (N, 4, H, W)."""
+        stored = torch.as_tensor(records).to(device)
+        lab = bytes_to_lab(stored[:, 1:])
+        return cls(input=stored[:, :1].float() / 2.55, L=lab[:, :1], ab=lab[:, 1:])
+
+    @property
+    def lab(self) -> Tensor:
+        """The truth, (N, 3, H, W)."""
+        return torch.cat([self.L, self.ab], dim=1)

@@ -1,0 +1,64 @@
+"""Writing outputs so that nothing half-written is ever seen under its final name."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_sha256(folder: Path) -> str:
+    """One SHA-256 for all files below a folder: their relative paths and their bytes."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into; it becomes `path`, replacing it, when the block succeeds.
+
+    When the block raises, the unfinished folder is removed and `path` stays as it was.
+    """
+    unfinished = _unfinished(path)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if path.exists():
+            shutil.rmtree(path)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it becomes `path`, replacing it, when the block succeeds."""
+    unfinished = _unfinished(path)
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON with a final newline, atomically."""
+    with new_file(path) as unfinished:
+        unfinished.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _unfinished(path: Path) -> Path:
+    # The suffix stays, because image writers choose their format by it.
+    return path.with_name(f".unfinished-{os.getpid()}-{path.name}")

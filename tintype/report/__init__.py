@@ -1,0 +1,1 @@
+"""Tables and sheets made from the per-picture CSVs."""

@@ -1,0 +1,56 @@
+"""Pictures side by side: grids of samples, contact sheets."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from tintype.batch import Batch
+from tintype.color import into_gamut, lab_to_rgb, to_uint8
+
+_GAP = 4
+
+
+def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
+    """Pictures, uint8 (H, W, 3), in rows on white; a cell fits the largest of its row and column."""
+    heights = [max(picture.shape[0] for picture in row) for row in rows]
+    columns = max(len(row) for row in rows)
+    widths = [max(row[c].shape[1] for row in rows if c < len(row)) for c in range(columns)]
+    sheet = np.full(
+        (sum(heights) + _GAP * (len(rows) + 1), sum(widths) + _GAP * (columns + 1), 3), 255, np.uint8
+    )
+    top = _GAP
+    for row, height in zip(rows, heights, strict=True):
+        left = _GAP
+        for picture, width in zip(row, widths, strict=False):
+            sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+            left += width + _GAP
+        top += height + _GAP
+    return sheet
+
+
+def samples(batch: Batch, ab: Tensor) -> np.ndarray:
+    """A sheet of three rows, grey, predicted and true, with a column per picture; uint8 (H, W, 3)."""
+    grey = lab_to_rgb(torch.cat([batch.input, torch.zeros_like(batch.ab)], dim=1))
+    predicted = lab_to_rgb(into_gamut(torch.cat([batch.L, ab], dim=1)))
+    return grid([list(to_uint8(rgb)) for rgb in (grey, predicted, lab_to_rgb(batch.lab))])
+
+
+def labelled(rows: list[list[np.ndarray]], names: list[str]) -> np.ndarray:
+    """A grid with a name above each column; uint8 (H, W, 3)."""
+    sheet = grid(rows)
+    size = 16
+    head = Image.new("RGB", (sheet.shape[1], size + 2 * _GAP), "white")
+    draw, font = ImageDraw.Draw(head), ImageFont.load_default(size)
+    left = _GAP
+    for column, name in enumerate(names):
+        draw.text((left, _GAP), name, fill="black", font=font)
+        left += max(row[column].shape[1] for row in rows) + _GAP
+    return np.concatenate([np.asarray(head), sheet])
+
+
+def fit(picture: np.ndarray, longest: int) -> np.ndarray:
+    """A picture shrunk, where it is larger, so that its longer side is `longest` pixels; uint8 (H, W, 3)."""
+    image = Image.fromarray(picture)
+    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return np.asarray(image)

@@ -1,0 +1,69 @@
+"""Scoring a model on the test split: a row of figures per picture, and their summary."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tintype import ab_classes, metrics
+from tintype.batch import Batch
+from tintype.color import bytes_to_lab, into_gamut, lab_to_bytes, lab_to_rgb, rgb_to_lab
+from tintype.store import ab_histogram
+
+# Pictures are compared as 8-bit ones, and rounding errors alone, uniform within half a step, leave this
+# many dB: a truly grey test picture, which the grey floor matches exactly, would otherwise count
+# infinitely much.
+PSNR_CEILING = 20 * math.log10(255) + 10 * math.log10(12)
+# The least share that a class is taken to have when pixels are weighted inversely to their class's
+# share: without it one pixel of a colour that training never saw could be the whole figure.
+RAREST = 1e-5
+
+
+def pixel_weights(data: Path, grid: int, sigma: float) -> Callable[[Tensor], Tensor]:
+    """The weights of the rebalanced AuC: the inverse of each pixel's smoothed class share in training.
+
+    A function from the true ab (N, 2, H, W) to weights (N, H, W), float64 (Zhang et al. 2016, section 3.1).
+    """
+    centres = ab_classes.displayable_centres(grid)
+    nearest, _ = ab_classes.soft_encoding(centres, neighbours=1)
+    prior = ab_classes.prior(torch.from_numpy(ab_histogram(data)), centres, sigma)
+    inverse = 1 / prior.clamp(min=RAREST)
+    return lambda ab: inverse[ab_classes.look_up(nearest, ab)[:, 0]]
+
+
+def score(
+    batch: Batch, ab: Tensor, weights: Tensor, perceptual: Callable[[Tensor, Tensor], Tensor] | None
+) -> dict[str, np.ndarray]:
+    """Every figure of a batch of test pictures, each an array (N,), for predicted ab (N, 2, H, W).
+
+    Pictures in RGB are the true lightness with the predicted colours, those brought into gamut, against
+    the truth. `perceptual` is LPIPS, where its backbone is there; its figure goes under `lpips`.
+    """
+    truth = lab_to_rgb(batch.lab)
+    lab = into_gamut(torch.cat([batch.L, ab], dim=1))
+    rgb = lab_to_rgb(lab)
+    figures = {
+        "psnr": metrics.psnr(rgb, truth).clamp(max=PSNR_CEILING),
+        "ssim": metrics.ssim(rgb, truth),
+        "ciede2000": metrics.ciede2000(lab, batch.lab).mean(dim=(1, 2)),
+        "auc": metrics.auc(ab, batch.ab),
+        "auc_rebalanced": metrics.auc(ab, batch.ab, weights),
+        "auc_rebalanced_weight": weights.sum(dim=(1, 2)),
+        "colorfulness": metrics.colorfulness(rgb),
+        "colorfulness_abs": metrics.colorfulness_abs(rgb),
+        "true_colorfulness": metrics.colorfulness(truth),
+        "true_colorfulness_abs": metrics.colorfulness_abs(truth),
+        "ciede2000_store": store_error(truth),
+    }
+    if perceptual:
+        figures["lpips"] = perceptual(rgb, truth)
+    return {name: values.cpu().numpy() for name, values in figures.items()}
+
+
+def store_error(rgb: Tensor) -> Tensor:
+    """Mean CIEDE2000 (N,) that keeping 8-bit sRGB pictures (N, 3, H, W) as 8-bit Lab costs every model."""
+    lab = rgb_to_lab((rgb * 255).round() / 255)
+    return metrics.ciede2000(bytes_to_lab(lab_to_bytes(lab)), lab).mean(dim=(1, 2))

@@ -1,0 +1,162 @@
+"""The pretrained networks that metrics compare pictures with: not pictures, but fetched the same way.
+
+`gather` writes `NAME.safetensors` (float32, the `features.*` of torchvision's state dict) for each backbone
+it finds, and `manifest.csv`, which says where it came from, or why it is not there. Without a network a
+backbone may be missing: that is no error, but a fact to record, and to show beside the metric that needs it.
+"""
+
+import http.client
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tintype.console import UserError
+from tintype.files import sha256
+from tintype.progress import progress
+from tintype.sources.manifest import NAME, load_csv, save_csv
+
+if TYPE_CHECKING:
+    import torch
+
+BACKBONES = {"squeeze": "squeezenet1_1"}  # key in params.yaml (and what lpips calls it) -> torchvision's name
+COLUMNS = ["name", "status", "sha256", "origin", "detail"]
+AVAILABLE, NOT_AVAILABLE = "available", "not available"
+TIMEOUT = 20  # seconds without an answer, after which a server counts as out of reach
+
+
+def gather(settings: Any, out: Path) -> pd.DataFrame:
+    """Fetch every backbone into the folder `out`, and record how that went in `out/manifest.csv`.
+
+    settings: `download.weights` of `params.yaml`. A backbone is read from the file that `settings` has under
+    its name (.pth or .npz, any floating-point precision); where that is null, from torch's cache, into which
+    it is downloaded if need be. Columns: name; status, "available" or "not available"; sha256 of the
+    safetensors file; origin: kind, name and sha256 of the file it was made from; detail: the reason and the
+    remedy where it is not available.
+
+    Raises UserError for a file that is named but missing, damaged, or another network's, and for a damaged
+    file in the cache.
+    """
+    names = progress(BACKBONES, "gather", "backbones")
+    table = pd.DataFrame([_gather(name, getattr(settings, name), out) for name in names], columns=COLUMNS)
+    save_csv(out / NAME, table)
+    return table
+
+
+def available(folder: Path) -> dict[str, Path]:
+    """The backbones in a folder that `gather` filled: name -> safetensors file.
+
+    Raises UserError when the manifest or a file that it calls available is not there.
+    """
+    table = load_csv(folder / NAME, COLUMNS)
+    files = {name: folder / f"{name}.safetensors" for name in table["name"][table["status"] == AVAILABLE]}
+    for file in files.values():
+        if not file.is_file():
+            raise UserError(f"{file}: missing, though {NAME} lists it; run `dvc repro -f download@weights`")
+    return files
+
+
+def why_not(folder: Path, name: str) -> str:
+    """Why the backbone `name` is not available, and what to do; empty where it is.
+
+    Raises UserError when the manifest is not there or does not know `name`.
+    """
+    table = load_csv(folder / NAME, COLUMNS)
+    if name not in set(table["name"]):
+        raise UserError(f"{folder / NAME}: no backbone {name!r}; there is {', '.join(table['name'])}")
+    return table.set_index("name")["detail"][name]
+
+
+def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
+    path = Path(file) if file else _torch_cache(name)
+    if path is None:
+        detail = (
+            f"{BACKBONES[name]} is not in torch's cache and could not be downloaded; name a file of its "
+            f"weights under download.weights.{name} in params.yaml and run `dvc repro`, or connect to the "
+            f"network and run `dvc repro -f download@weights`"
+        )
+        print(detail, file=sys.stderr)
+        return {"name": name, "status": NOT_AVAILABLE, "sha256": "", "origin": "", "detail": detail}
+    from safetensors.torch import save  # here, because torch takes seconds, and readers need none
+
+    copy = out / f"{name}.safetensors"
+    copy.write_bytes(save(_features(_read(path, name), path, name)))
+    # A download and a cached file look the same here: running the stage again must not change its output.
+    origin = f"{'file in params' if file else 'torch cache'}: {path.name}, sha256 {sha256(path)}"
+    return {"name": name, "status": AVAILABLE, "sha256": sha256(copy), "origin": origin, "detail": ""}
+
+
+def _torch_cache(name: str) -> Path | None:
+    """The weights file in torch's cache, downloaded if need be; None if it cannot be had."""
+    import torch
+
+    url = _url(name)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(url).name
+    digest = path.stem.rsplit("-", 1)[1]  # torchvision's files carry the start of their sha256
+    if not path.is_file():
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(TIMEOUT)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
+        except (OSError, http.client.HTTPException, RuntimeError) as error:  # RuntimeError: another digest
+            print(f"{url} could not be downloaded: {error}", file=sys.stderr)
+            return None
+        finally:
+            socket.setdefaulttimeout(before)
+    if not sha256(path).startswith(digest):
+        raise UserError(f"{path}: damaged: its sha256 does not start with {digest}; delete it and run again")
+    return path
+
+
+def _url(name: str) -> str:
+    import torchvision
+
+    return torchvision.models.get_model_weights(BACKBONES[name]).DEFAULT.url
+
+
+def _read(path: Path, name: str) -> Any:
+    import torch
+
+    key = f"download.weights.{name}"
+    if not path.is_file():
+        raise UserError(f"{key}: {path}: no such file; name a .pth or .npz file, or put null")
+    if path.suffix not in (".pth", ".npz"):
+        raise UserError(f"{key}: {path}: must end in .pth (written by torch.save) or .npz (by numpy.savez)")
+    try:
+        if path.suffix == ".pth":
+            return torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {entry: torch.from_numpy(arrays[entry]) for entry in arrays.files}
+    except Exception as error:  # what these two raise for a damaged file has no common class
+        problem = f"damaged, or not a {path.suffix} file that holds weights and nothing else"
+        raise UserError(f"{key}: {path}: {problem} ({type(error).__name__})") from error
+
+
+def _features(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
+    """The `features.*` tensors of a state dict as float32, once they are exactly those of the network."""
+    import torch
+    import torchvision
+
+    where = f"download.weights.{name}: {path}"
+    if not (isinstance(weights, Mapping) and all(isinstance(t, torch.Tensor) for t in weights.values())):
+        raise UserError(f"{where}: not a state dict, which maps names to tensors")
+    with torch.device("meta"):  # shapes only: no memory, and no random number is drawn
+        model = torchvision.models.get_model(BACKBONES[name], weights=None)
+    expected = {key: t.shape for key, t in model.state_dict().items() if key.startswith("features.")}
+    given = {key: t for key, t in weights.items() if key.startswith("features.")}
+    problems = [f"{key} is missing" for key in expected if key not in given]
+    problems += [f"{key} is unknown" for key in given if key not in expected]
+    for key in expected.keys() & given.keys():
+        if given[key].shape != expected[key]:
+            problems.append(f"{key} has shape {tuple(given[key].shape)} instead of {tuple(expected[key])}")
+        elif not given[key].is_floating_point() or not given[key].isfinite().all():
+            problems.append(f"{key} holds something else than finite floating-point numbers")
+    if problems:
+        first = "; ".join(sorted(problems)[:3]) + ("; and more" if len(problems) > 3 else "")
+        raise UserError(f"{where}: not the weights of torchvision's {BACKBONES[name]}: {first}")
+    return {key: given[key].float().clone(memory_format=torch.contiguous_format) for key in expected}

@@ -1,0 +1,110 @@
+"""The pictures that ship inside the wheels of scikit-image, scikit-learn and matplotlib: no network needed.
+
+Each is copied byte for byte. The licences are what the project that ships a picture says of it: scikit-image
+in `skimage/data/_fetchers.py`, scikit-learn in `sklearn/datasets/images/README.txt`, matplotlib in the
+comment inside the file and in its pull request 1599.
+"""
+
+import shutil
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tintype.console import UserError
+from tintype.files import sha256
+from tintype.images import decode
+from tintype.progress import progress
+from tintype.sources import manifest
+
+DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
+
+
+class Picture(NamedTuple):
+    file: str  # starts with the package that holds it
+    licence: str
+    group: str | None = None  # where it is not the file's stem
+
+
+_NASA = "public domain (NASA)"
+_STEREO = (
+    "none stated; Middlebury 2014 stereo benchmark (Nesic, Westling, Wang, Kitajima, Krathwohl, Scharstein)"
+)
+_CC_BY = "https://creativecommons.org/licenses/by/2.0/"
+
+PICTURES = {
+    "colour": [
+        Picture("skimage/data/astronaut.png", _NASA),
+        Picture("skimage/data/chelsea.png", "CC0 (Stefan van der Walt)"),
+        Picture("skimage/data/coffee.png", "CC0 (Rachel Michetti)"),
+        Picture("skimage/data/hubble_deep_field.jpg", _NASA),
+        Picture("skimage/data/ihc.png", "no known copyright restrictions (CMMI)"),
+        Picture("skimage/data/motorcycle_left.png", _STEREO, "motorcycle"),
+        Picture("skimage/data/motorcycle_right.png", _STEREO, "motorcycle"),
+        Picture("skimage/data/rocket.jpg", "public domain (SpaceX)"),
+        Picture(
+            "sklearn/datasets/images/china.jpg", f"CC BY 2.0 (flickr.com/photos/danielbuechele), {_CC_BY}"
+        ),
+        Picture("sklearn/datasets/images/flower.jpg", f"CC BY 2.0 (flickr.com/photos/vultilion), {_CC_BY}"),
+        Picture(
+            "matplotlib/mpl-data/sample_data/grace_hopper.jpg",
+            "public domain (US Navy), https://commons.wikimedia.org/wiki/File:Grace_Hopper.jpg",
+        ),
+    ],
+    "grey": [
+        Picture("skimage/data/brick.png", "CC0 (CC0Textures, Bricks25)"),
+        Picture("skimage/data/camera.png", "CC0 (Lav Varshney)"),
+        Picture("skimage/data/clock_motion.png", "public domain (Stefan van der Walt)"),
+        Picture("skimage/data/coins.png", "no known copyright restrictions (Brooklyn Museum)"),
+        Picture("skimage/data/grass.png", "CC0 (linolafett on DeviantArt)"),
+        Picture("skimage/data/gravel.png", "CC0 (CC0Textures, Gravel04)"),
+        Picture("skimage/data/moon.png", "none stated; see scikit-image"),
+    ],
+}
+
+
+def gather(settings: Any, out: Path) -> pd.DataFrame:
+    """Copy the pictures of kind `settings.pictures`, "colour" or "grey", into `out`, with their manifest.
+
+    Raises UserError for a package or picture that is not installed.
+    """
+    pictures = PICTURES[settings.pictures]
+    return manifest.write(out, [_copy(picture, out) for picture in progress(pictures, "gather", "pictures")])
+
+
+def _copy(picture: Picture, out: Path) -> dict[str, object]:
+    origin = _locate(picture.file)
+    copy = out / origin.name
+    shutil.copyfile(origin, copy)
+    height, width, _ = decode(copy).shape
+    distribution = _distribution(picture.file)
+    return {
+        "path": copy.name,
+        "sha256": sha256(copy),
+        "width": width,
+        "height": height,
+        "source": f"{distribution} {version(distribution)}: {picture.file}",
+        "licence": picture.licence,
+        "group": picture.group or origin.stem,
+    }
+
+
+def _locate(file: str) -> Path:
+    package, inside = file.split("/", 1)
+    spec = find_spec(package)  # which does not import the package: that would take seconds
+    if spec is None:
+        raise UserError(f"{_distribution(file)} is not installed; run `pip install -r requirements.txt`")
+    path = Path(spec.submodule_search_locations[0]) / inside
+    if not path.is_file():
+        distribution = _distribution(file)
+        raise UserError(
+            f"{distribution} {version(distribution)} holds no {file}; "
+            f"install the {distribution} that requirements.txt asks for"
+        )
+    return path
+
+
+def _distribution(file: str) -> str:
+    return DISTRIBUTIONS[file.split("/", 1)[0]]
