@@ -20,9 +20,10 @@ from tintype.console import UserError
 ROOT = Path(__file__).parents[1]
 TREE = load_yaml(ROOT / "params.yaml")
 ADVERSARIES = TREE["adversarial"]["models"]
-VANILLA, ENERGY = (
+OBJECTIVES = ("energy", "vanilla")
+ENERGY, VANILLA = (
     next(name for name, model in ADVERSARIES.items() if model["objective"] == objective)
-    for objective in ("vanilla", "energy")
+    for objective in OBJECTIVES
 )
 NAMED = {("adversarial", "models"), ("evaluate", "models")}  # the user chooses the keys of these mappings
 ABSENT = object()
@@ -36,7 +37,7 @@ def file(tmp_path_factory):
 
 
 def edited(changes: dict) -> dict:
-    """The committed values with some replaced; a path is dotted or a tuple, the value ABSENT deletes a key."""
+    """The committed values with some replaced; a path is dotted or a tuple, the value ABSENT deletes."""
     tree = copy.deepcopy(TREE)
     for path, value in changes.items():
         *above, key = path.split(".") if isinstance(path, str) else path
@@ -206,9 +207,17 @@ def test_a_model_that_is_gone_is_missed_wherever_it_is_used(file):
     assert {line.split(": ")[0] for line in lines} == {"real_bw.models", f"evaluate.models.{VANILLA}"}
 
 
-def test_a_name_that_yaml_reads_as_a_number_is_refused(file):
-    file.write_text(json.dumps(edited({("evaluate", "models", "7"): "models/7"})).replace('"7"', "7"))
-    with pytest.raises(UserError, match=r"evaluate\.models\.7: unknown key, allowed here: grey, "):
+def test_a_model_without_an_objective_is_asked_for_it(file):
+    (line,) = problems(file, {"adversarial.models.new": {}})
+    assert line == f"adversarial.models.new.objective: missing, allowed: one of {', '.join(OBJECTIVES)}"
+
+
+@pytest.mark.parametrize("section", sorted(NAMED))
+def test_a_name_that_yaml_reads_as_a_number_is_refused(file, section):
+    named = at(section)[VANILLA]
+    file.write_text(json.dumps(edited({(*section, "7"): named})).replace('"7"', "7"))
+    problem = rf"{'.'.join(section)}\.7: (found 7, allowed: small letters|unknown key, allowed here: )"
+    with pytest.raises(UserError, match=problem):
         params.load(file)
 
 
@@ -299,9 +308,15 @@ def test_what_is_not_yaml_or_no_mapping_is_refused_with_its_place(file, content,
 
 
 PIECES = [
-    *("seed", "pretrain", "adversarial", "models", "x", "0x", "2001-01-01", "~", ":", ": ", "?", "- ", " ", "\n", "\n  "),
-    *(",", "[", "]", "{", "}", "&", "*", "!", "!!int ", "!!bool ", "!!set ", "!!omap ", "<<", "|", ">", "'", '"'),
-    *("%", "#", "---\n", "...", "\t", "\0"),
+    *" \n\t:,-?[]{}&*!|>'\"%#~x1.\0",
+    "\n  ",
+    "- ",
+    "a: ",
+    "!!int ",
+    "!!set ",
+    "!!omap ",
+    "<<: ",
+    "2001-99-01",
 ]
 
 

@@ -3,9 +3,11 @@
 import math
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -211,7 +213,7 @@ def test_evaluation_of_weights_from_elsewhere_makes_a_run_and_finds_it_again(set
     assert [metric.value for metric in history("psnr", found)] == [24.0, 25.0]
 
 
-def test_only_the_newest_run_of_the_present_weights_is_current(settings, runs):
+def test_only_the_newest_run_of_the_present_weights_is_current_and_each_has_its_colour(settings, runs):
     train(settings, weights="a" * 64)
     train(settings, weights="b" * 64)
     train(settings, weights="b" * 64)
@@ -227,6 +229,8 @@ def test_only_the_newest_run_of_the_present_weights_is_current(settings, runs):
     assert current() == [True, False, False, True, True]
     mark_current(settings, {"gan": "b" * 64, "cnn": "unknown"})
     assert current() == [False, False, True, False, True]
+    colours = {run.data.tags["mlflow.runColor"] for run in runs() if "pipeline" in run.data.tags}
+    assert len(colours) == 2
 
 
 # Where the runs are kept
@@ -244,10 +248,11 @@ def test_a_relative_database_starts_at_dvc_root_else_at_the_working_folder(tmp_p
     assert tracking_uri(settings) == f"sqlite:///{tmp_path}/elsewhere.db"
 
 
+@pytest.mark.slow
 def test_two_processes_make_a_new_database_together_beside_dvc_root(tmp_path):
     root = tmp_path / "repository"
     root.mkdir()
-    both = [start(SCRIPT.format(uri="sqlite:///mlflow.db"), DVC_ROOT=str(root)) for _ in range(2)]
+    both = [start(SCRIPT.format(uri="sqlite:///mlflow.db", closing=60), DVC_ROOT=str(root)) for _ in range(2)]
     assert [process.communicate(timeout=60)[1] for process in both] == ["", ""]
     client = MlflowClient(f"sqlite:///{root}/mlflow.db")
     experiment = client.get_experiment_by_name("tintype")
@@ -299,6 +304,20 @@ def test_a_server_that_never_answers_is_given_up_while_its_thread_still_hangs(
     assert "too slow" in warning
 
 
+def test_waiting_adds_up_over_the_runs_of_a_process(settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tracking, "CLOSING_SECONDS", 1000)
+    clock = count(step=1000)  # every look at it is 1000 seconds later
+    with monkeypatch.context() as patched:
+        patched.setattr(tracking.time, "monotonic", lambda: next(clock))
+        train(settings)
+    with sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None) as database:
+        database.execute("BEGIN EXCLUSIVE")  # nobody else can write, and SQLite tries for seconds
+        train(settings)
+    database.close()
+    (warning,) = warnings(capsys)
+    assert "too slow" in warning
+
+
 def test_a_queue_that_outgrows_its_memory_is_given_up_without_waiting(silent_server, monkeypatch, capsys):
     monkeypatch.setattr(tracking, "WAITING_BYTES", 5 * GREY.nbytes + 5000)
     monkeypatch.setattr(tracking, "CLOSING_SECONDS", 1e6)
@@ -310,8 +329,7 @@ def test_a_queue_that_outgrows_its_memory_is_given_up_without_waiting(silent_ser
 
 
 def test_a_hanging_call_does_not_keep_the_process_from_ending(silent_server):
-    script = "import mlflow, tintype.tracking\ntintype.tracking.CLOSING_SECONDS = 1.0\n" + SCRIPT
-    process = start(script.format(uri=silent_server.uri))
+    process = start(SCRIPT.format(uri=silent_server.uri, closing=1))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert len(err.splitlines()) == 1
@@ -320,7 +338,7 @@ def test_a_hanging_call_does_not_keep_the_process_from_ending(silent_server):
 def test_a_full_disk_costs_one_warning(settings):
     # A file may not grow beyond 1000 bytes: to SQLite the same as a disk with no more room.
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-    process = start(limit + SCRIPT.format(uri=settings.uri))
+    process = start(limit + SCRIPT.format(uri=settings.uri, closing=60))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     (warning,) = err.splitlines()
@@ -331,8 +349,11 @@ def test_a_full_disk_costs_one_warning(settings):
 
 SCRIPT = """
 from types import SimpleNamespace
+import mlflow
+from tintype import tracking
 from tintype.tracking import training_run
 
+tracking.CLOSING_SECONDS = {closing}
 settings = SimpleNamespace(uri="{uri}", experiment="tintype")
 with training_run(settings, model="gan", params={{}}, data_digest="d") as run:
     run.metrics(1, {{"loss": 1.0}})

@@ -8,11 +8,7 @@ them, so a new key needs its line here and nothing else. A rule between keys goe
 """
 
 import argparse
-import difflib
-import json
 import re
-import reprlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +18,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from tintype import params_wording as wording
 from tintype.console import UserError, run
 
 PRETRAINED = "cnn"  # the generator that pretraining makes and adversarial training starts from
@@ -203,7 +200,7 @@ def load(path: Path | str = "params.yaml") -> Params:
         params = Params.model_validate(tree)
     except ValidationError as invalid:
         for error in invalid.errors(include_url=False):
-            key, problem = _explain(error, tree)
+            key, problem = wording.explain(error, tree, _SCHEMA)
             problems.setdefault(key, problem)  # a list is one key, however many of its items are wrong
     _compare(tree, problems)
     if problems:
@@ -229,7 +226,7 @@ def _parse(path: Path) -> dict:
     except (OSError, ValueError, LookupError, RecursionError) as error:  # not UTF-8, a date 2001-99-99, ...
         raise UserError(f"{path}: cannot be read: {error}") from None
     if not isinstance(tree, dict):
-        raise UserError(f"{path}: {_found(tree, _allowed(_SCHEMA))}")
+        raise UserError(f"{path}: {wording.found(tree, wording.allowed(_SCHEMA, _SCHEMA))}")
     return tree
 
 
@@ -246,22 +243,22 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
     match values("prepare.tiles.size", "generator.depth"):
         case size, depth if size % 2**depth:
             allowed = f"a multiple of {2**depth}, for generator.depth {depth} halves a tile that often"
-            problems["prepare.tiles.size"] = _found(size, allowed)
+            problems["prepare.tiles.size"] = wording.found(size, allowed)
     match values("prepare.tiles.split.cell", "prepare.tiles.size"):
         case cell, size if cell < size:
             allowed = f"at least {size}, for a cell is to hold a tile: prepare.tiles.size {size}"
-            problems["prepare.tiles.split.cell"] = _found(cell, allowed)
+            problems["prepare.tiles.split.cell"] = wording.found(cell, allowed)
     match values("generator.output_stride", "generator.depth"):
         case stride, depth if stride > 2**depth:
             allowed = f"at most {2**depth} with generator.depth {depth}, which halves a tile that often"
-            problems["generator.output_stride"] = _found(stride, allowed)
+            problems["generator.output_stride"] = wording.found(stride, allowed)
     match values("prepare.tiles.split.val", "prepare.tiles.split.test"):
         case val, test if val + test >= 1:
             allowed = f"less than {1 - val:g}, for prepare.tiles.split.val {val} and training need the rest"
-            problems["prepare.tiles.split.test"] = _found(test, allowed)
+            problems["prepare.tiles.split.test"] = wording.found(test, allowed)
     match values("prepare.tiles.augment.scale"):
         case [[low, high]] if low > high:
-            problems["prepare.tiles.augment.scale"] = _found([low, high], "the lower number first")
+            problems["prepare.tiles.augment.scale"] = wording.found([low, high], "the lower number first")
 
     adversaries, evaluated = _at(tree, "adversarial.models"), _at(tree, "evaluate.models")
     if not isinstance(adversaries, dict):
@@ -271,26 +268,28 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
     for name in adversaries:
         here = f"adversarial.models.{name}"
         if not re.fullmatch("[a-z0-9][a-z0-9_-]*", str(name)) or name in taken:
-            problems[here] = f"found this name, allowed: {_NAME}, but not {', '.join(taken)}"
+            problems[here] = f"found this name, allowed: {wording.NAME}, but not {', '.join(taken)}"
             continue
         models[name] = f"models/{name}"
         match values(f"{here}.init"):
             case [init] if init != PRETRAINED:
                 allowed = f"{PRETRAINED}, the only model that is trained before this one"
-                problems[f"{here}.init"] = _found(init, allowed)
+                problems[f"{here}.init"] = wording.found(init, allowed)
         match values(f"{here}.pixel", f"{here}.adversarial"):
             case 0, 0:
                 allowed = f"a number greater than 0, for {here}.adversarial is 0 too"
-                problems[f"{here}.pixel"] = _found(0, allowed)
+                problems[f"{here}.pixel"] = wording.found(0, allowed)
     match values("real_bw.models"):
         case [names] if len(set(names)) < len(names) or not set(names) <= set(models):
-            problems["real_bw.models"] = _found(names, f"a list, without repeats, of {', '.join(models)}")
+            problems["real_bw.models"] = wording.found(
+                names, f"a list, without repeats, of {', '.join(models)}"
+            )
     sources = FLOORS | models
     for name in evaluated if isinstance(evaluated, dict) else []:
         if name not in sources:
-            problems[f"evaluate.models.{name}"] = _unknown(name, sources)
+            problems[f"evaluate.models.{name}"] = wording.unknown(name, sources)
         elif evaluated[name] != sources[name]:
-            problems[f"evaluate.models.{name}"] = _found(evaluated[name], sources[name])
+            problems[f"evaluate.models.{name}"] = wording.found(evaluated[name], sources[name])
 
 
 def _at(tree: Any, path: str) -> Any:
@@ -300,85 +299,6 @@ def _at(tree: Any, path: str) -> Any:
 
 
 _SCHEMA = Params.model_json_schema(mode="serialization")  # the classes as data, from which to describe them
-_MISSING = object()
-_NAME = "small letters, digits, _ and -"
-_KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
-_LIMITS = {
-    "minimum": "of at least",
-    "exclusiveMinimum": "greater than",
-    "maximum": "of at most",
-    "exclusiveMaximum": "less than",
-}
-
-
-def _explain(error: dict, tree: dict) -> tuple[str, str]:
-    """One of pydantic's errors, as the key's dotted path and what is the matter there."""
-    path, value, node, above = [], tree, _SCHEMA, _SCHEMA
-    for step in error["loc"]:
-        choices = node.get("discriminator", {}).get("mapping", {})
-        if step in choices:
-            node = _resolved({"$ref": choices[step]})  # pydantic names the objective here, the file does not
-        elif isinstance(value, dict) and step != "[key]":  # a list, though, is shown as a whole
-            path.append(str(step))
-            value, above = value.get(step, _MISSING), node
-            node = _resolved(node.get("properties", {}).get(step) or node.get("additionalProperties") or {})
-    if error["type"].startswith("union_tag"):
-        path.append(node["discriminator"]["propertyName"])
-        value = error["input"].get(path[-1], _MISSING)
-        node = {"enum": list(node["discriminator"]["mapping"])}
-    if error["type"] in ("extra_forbidden", "invalid_key"):
-        problem = _unknown(path[-1], above["properties"])
-    elif error["loc"][-1] == "[key]":
-        problem = _found(error["input"], f"{_NAME} (in quotes, if all are digits)")
-    elif value is _MISSING:
-        problem = f"missing, allowed: {_allowed(node)}"
-    else:
-        problem = _found(value, _allowed(node))
-    return ".".join(path), problem
-
-
-def _resolved(node: dict) -> dict:
-    return _SCHEMA["$defs"][node["$ref"].removeprefix("#/$defs/")] if "$ref" in node else node
-
-
-def _allowed(node: dict) -> str:
-    match _resolved(node):
-        case {"anyOf": choices}:
-            return " or ".join(map(_allowed, choices))
-        case {"enum": choices}:
-            return f"one of {', '.join(map(str, choices))}"
-        case {"const": value}:
-            return str(value)
-        case {"minLength": 1}:
-            return "non-empty text"
-        case {"minimum": low, "maximum": high, "type": kind}:
-            return f"{_KINDS[kind]} from {low} to {high}"
-        case {"prefixItems": items}:
-            return f"a list of {len(items)}, each {_allowed(items[0])}"
-        case {"items": item, "minItems": least}:
-            return f"a list of at least {least}, each {_allowed(item)}"
-        case {"properties": keys}:
-            return f"a mapping with the keys {', '.join(keys)}"
-        case {"discriminator": {"propertyName": key, "mapping": choices}}:
-            return f"a mapping whose {key} is one of {', '.join(choices)}"
-        case {"additionalProperties": entry, "minProperties": least}:
-            return f"a mapping from names, at least {least}, to {_allowed(entry)}"
-        case {"additionalProperties": entry}:
-            return f"a mapping from names to {_allowed(entry)}"
-    limits = [f"{phrase} {node[limit]}" for limit, phrase in _LIMITS.items() if limit in node]
-    return " ".join([_KINDS.get(node["type"], node["type"]), " and ".join(limits)]).strip()
-
-
-def _found(value: object, allowed: str) -> str:
-    plain = value is None or isinstance(value, bool | str)
-    shown = json.dumps(value, ensure_ascii=False)[:80] if plain else reprlib.repr(value)
-    return f"found {shown}, allowed: {allowed}"
-
-
-def _unknown(key: object, allowed: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(key), allowed, n=1, cutoff=0.7)
-    guess = f" (did you mean {close[0]}?)" if close else ""
-    return f"unknown key, allowed here: {', '.join(allowed)}{guess}"
 
 
 def main() -> None:

@@ -86,8 +86,8 @@ class Split:
         return len(self._records)
 
     def __getitem__(self, number: int) -> np.ndarray:
-        """One record, uint8 (4, H, W)."""
-        return self._records[number]
+        """One record, uint8 (4, H, W), in memory."""
+        return np.array(self._records[number])
 
     def batch(self, numbers: np.ndarray) -> np.ndarray:
         """Several records of one size, uint8 (N, 4, H, W)."""

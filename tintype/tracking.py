@@ -10,6 +10,8 @@ the real repository also under `dvc exp run --temp`), else at the working folder
 it in `mlartifacts`.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess
@@ -20,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 CLOSING_SECONDS = 20.0  # that a process waits, in all, for what is still queued when its runs end
 WAITING_BYTES = 256 * 2**20  # in the queue: a server that far behind will not catch up
 METRICS_PER_RUN = 20  # MLflow draws a chart for each, and its page stalls on many
+# Okabe and Ito (2008), "Color Universal Design": told apart with any colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -47,9 +52,9 @@ _ENVIRONMENT = {
 class Run:
     """One MLflow run. Its methods return at once, and raise only for a mistake in the calling code."""
 
-    def __init__(self, tracker: "_Tracker"):
+    def __init__(self, tracker: _Tracker):
         self._tracker = tracker
-        self._began = _milliseconds()
+        self._began = time.time_ns() // 10**6
         self._names: set[str] = set()
         self._id = ""  # known, like `_made_here`, once the tracker's thread has done the first job
         self._made_here = False
@@ -62,10 +67,10 @@ class Run:
         self._names.update(values)
         if len(self._names) > METRICS_PER_RUN:
             raise ValueError(f"a run gets at most {METRICS_PER_RUN} metrics, not {sorted(self._names)}")
-        now = _milliseconds()
+        now = time.time_ns() // 10**6
         values = {name: float(value) for name, value in values.items()}
 
-        def log(client: "MlflowClient", _: str) -> None:
+        def log(client: MlflowClient, _: str) -> None:
             from mlflow.entities import Metric
 
             client.log_batch(self._id, [Metric(name, value, now, step) for name, value in values.items()])
@@ -73,7 +78,7 @@ class Run:
         self._tracker.do(log)
 
     def image(self, key: str, step: int, picture: np.ndarray) -> None:
-        """Log a picture, uint8 of shape (height, width, 3) or (height, width), for the dashboard's image grid.
+        """Log a picture for the dashboard's image grid: uint8 of shape (height, width, 3) or (height, width).
 
         Raises TypeError for another dtype: MLflow would stretch such values to the full range.
         """
@@ -95,14 +100,14 @@ class Run:
         """Say which weights this run made, so that their evaluation lands in it."""
         self.tag("weights.sha256", sha256)
 
-    def _create(self, client: "MlflowClient", experiment: str, tags: dict[str, str]) -> None:
+    def _create(self, client: MlflowClient, experiment: str, tags: dict[str, str]) -> None:
         tags = tags | _source_tags()
         self._id = client.create_run(experiment, self._began, tags, run_name=tags["model"]).info.run_id
         self._made_here = True
 
 
 def training_run(
-    settings: "Tracking", *, model: str, params: dict[str, object], data_digest: str
+    settings: Tracking, *, model: str, params: dict[str, object], data_digest: str
 ) -> AbstractContextManager[Run]:
     """A new run for the training of `model`, which ends as the `with` block does: FINISHED, FAILED or KILLED.
 
@@ -111,7 +116,7 @@ def training_run(
     """
     params = dict(params)
 
-    def create(run: Run, client: "MlflowClient", experiment: str) -> None:
+    def create(run: Run, client: MlflowClient, experiment: str) -> None:
         run._create(client, experiment, {"model": model, "data.sha256": data_digest})
         for name, value in params.items():
             client.log_param(run._id, name, value)
@@ -119,13 +124,13 @@ def training_run(
     return _run(settings, create)
 
 
-def evaluation_run(settings: "Tracking", *, model: str, identity: str) -> AbstractContextManager[Run]:
+def evaluation_run(settings: Tracking, *, model: str, identity: str) -> AbstractContextManager[Run]:
     """The newest run that made these weights, whose status and times stay as they are; else a new run.
 
     identity: sha256 of the weights, or any other text that stands for a model without weights.
     """
 
-    def find_or_create(run: Run, client: "MlflowClient", experiment: str) -> None:
+    def find_or_create(run: Run, client: MlflowClient, experiment: str) -> None:
         run._id = _newest(client, experiment, model, identity)
         if not run._id:
             run._create(client, experiment, {"model": model, "weights.sha256": identity})
@@ -134,7 +139,7 @@ def evaluation_run(settings: "Tracking", *, model: str, identity: str) -> Abstra
 
 
 @contextmanager
-def _run(settings: "Tracking", begin: Callable[[Run, "MlflowClient", str], None]) -> Iterator[Run]:
+def _run(settings: Tracking, begin: Callable[[Run, MlflowClient, str], None]) -> Iterator[Run]:
     tracker = _tracker(settings)
     run = Run(tracker)
     tracker.do(lambda client, experiment: begin(run, client, experiment))
@@ -146,35 +151,38 @@ def _run(settings: "Tracking", begin: Callable[[Run, "MlflowClient", str], None]
         status = "KILLED"
         raise
     finally:
-        now = _milliseconds()
+        now = time.time_ns() // 10**6
         tracker.do(lambda client, _: run._made_here and client.set_terminated(run._id, status, now))
         tracker.wait()
 
 
-def mark_current(settings: "Tracking", identities: dict[str, str]) -> None:
-    """Tag `pipeline=current` on the newest run of each model and identity, and on no other run of these models.
+def mark_current(settings: Tracking, identities: dict[str, str]) -> None:
+    """Tag the newest run of each model and identity `pipeline=current`, and no other run of these models.
 
-    identities: by model, what `evaluation_run` finds its run by. Runs of models not named stay as they are.
+    identities: by model, what `evaluation_run` finds its run by. Runs of models not named keep their tag.
+    The current runs also get colours that differ: those that MLflow picks may be the same for two models.
     """
 
-    def mark(client: "MlflowClient", experiment: str) -> None:
+    def mark(client: MlflowClient, experiment: str) -> None:
+        current = "tags.pipeline = 'current'"
         for model, identity in identities.items():
             newest = _newest(client, experiment, model, identity)
             if newest:
                 client.set_tag(newest, "pipeline", "current")
-            for run in client.search_runs(
-                [experiment], f"tags.pipeline = 'current' and tags.model = '{model}'"
-            ):
+            for run in client.search_runs([experiment], f"{current} and tags.model = '{model}'"):
                 if run.info.run_id != newest:
                     client.delete_tag(run.info.run_id, "pipeline")
+        by_model = sorted(client.search_runs([experiment], current), key=lambda run: run.data.tags["model"])
+        for run, colour in zip(by_model, cycle(COLOURS), strict=False):
+            client.set_tag(run.info.run_id, "mlflow.runColor", colour)
 
     tracker = _tracker(settings)
     tracker.do(mark)
     tracker.wait()
 
 
-def tracking_uri(settings: "Tracking") -> str:
-    """Where MLflow keeps the runs: MLFLOW_TRACKING_URI or `settings.uri`, a relative sqlite path made absolute."""
+def tracking_uri(settings: Tracking) -> str:
+    """MLFLOW_TRACKING_URI, else `settings.uri`, with an absolute path where it names an sqlite file."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or settings.uri
     file = sqlite_file(uri)
     return f"sqlite:///{(_root() / file).as_posix()}" if file else uri
@@ -185,6 +193,11 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
+def without_secrets(text: str) -> str:
+    """`text`, less what its addresses hold before the @ and behind the ?: names, passwords, keys."""
+    return re.sub(r"\?\S+", "?...", re.sub(r"://\S*@", "://...@", text))
+
+
 class _Tracker:
     """The thread that talks to MLflow, and its queue."""
 
@@ -192,14 +205,14 @@ class _Tracker:
         self._uri = uri
         self._experiment = experiment
         self._jobs: deque[tuple[Callable, int]] = deque()  # the one being done is the first
-        self._bytes = 0
+        self._bytes = 0  # that they hold
         self._patience = CLOSING_SECONDS
         self._stopped = False
         self._changed = threading.Condition()
         # A daemon: Python does not wait for it at exit, should it hang in a call.
         threading.Thread(target=self._work, name="tracking", daemon=True).start()
 
-    def do(self, job: Callable[["MlflowClient", str], object], size: int = 1000) -> None:
+    def do(self, job: Callable[[MlflowClient, str], object], size: int = 1000) -> None:
         """Queue a job, which is called with the client and the experiment's id; size: bytes that it holds."""
         with self._changed:
             if self._stopped:
@@ -233,7 +246,7 @@ class _Tracker:
                         self._jobs.popleft()
                         self._bytes -= size
                         self._changed.notify_all()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the work goes on)
+        except Exception as error:  # noqa: BLE001
             self._stop(f"{type(error).__name__}: {error}".splitlines()[0])
 
     def _stop(self, reason: str) -> None:
@@ -243,13 +256,11 @@ class _Tracker:
             self._stopped = True
             self._jobs.clear()
             self._changed.notify_all()
-        reason, uri = _without_secrets(reason)[:250], _without_secrets(self._uri)
-        print(
-            f"warning: tracking stops, the work goes on without it: {reason} (MLflow: {uri})", file=sys.stderr
-        )
+        what = f"{without_secrets(reason)[:250]} (MLflow: {without_secrets(self._uri)})"
+        print(f"warning: tracking stops, the work goes on without it: {what}", file=sys.stderr)
 
 
-def _tracker(settings: "Tracking") -> _Tracker:
+def _tracker(settings: Tracking) -> _Tracker:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     return _one_tracker(tracking_uri(settings), settings.experiment)
@@ -259,7 +270,7 @@ def _tracker(settings: "Tracking") -> _Tracker:
 _one_tracker = cache(_Tracker)
 
 
-def _open(uri: str, experiment: str) -> tuple["MlflowClient", str]:
+def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     """A client, and the id of the experiment, which is made when it is not there yet."""
     # Imported here, by the thread, because it takes seconds.
     from filelock import FileLock
@@ -267,19 +278,16 @@ def _open(uri: str, experiment: str) -> tuple["MlflowClient", str]:
 
     file = sqlite_file(uri)
     folder = file.parent if file else _root()
+    artifacts = (folder / "mlartifacts").as_uri() if file else None  # None: as the server likes it
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that create the same database at the same time would all fail.
     with FileLock(folder / ".mlflow.lock"):
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(experiment)
-        if found:
-            return client, found.experiment_id
-        return client, client.create_experiment(
-            experiment, (folder / "mlartifacts").as_uri() if file else None
-        )
+        return client, found.experiment_id if found else client.create_experiment(experiment, artifacts)
 
 
-def _newest(client: "MlflowClient", experiment: str, model: str, identity: str) -> str:
+def _newest(client: MlflowClient, experiment: str, model: str, identity: str) -> str:
     """The id of the newest run of a model and identity; empty when there is none."""
     wanted = f"tags.model = '{model}' and tags.`weights.sha256` = '{identity}'"
     runs = client.search_runs([experiment], wanted, max_results=1, order_by=["start_time DESC"])
@@ -301,14 +309,5 @@ def _source_tags() -> dict[str, str]:
     return {key: value for key, value in tags.items() if value}
 
 
-def _without_secrets(text: str) -> str:
-    """`text`, less what its addresses hold before the @ and behind the ?: names, passwords, keys."""
-    return re.sub(r"\?\S+", "?...", re.sub(r"://\S*@", "://...@", text))
-
-
 def _root() -> Path:
     return Path(os.environ.get("DVC_ROOT") or Path.cwd())
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,0 +1,155 @@
+"""What the store promises: the records that were written, read lazily, and errors that say what to do."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tintype import store
+from tintype.batch import Batch
+from tintype.color import lab_to_bytes
+from tintype.console import UserError
+from tintype.files import write_json
+
+SIZES = [(8, 8), (3, 17), (40, 5), (1, 1)]  # height, width
+NAMES = ["b/é, 1.png", "NA", "007", "null"]
+
+
+def records(seed: int = 0, sizes: list[tuple[int, int]] = SIZES) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (4, *size), dtype=np.uint8) for size in sizes]
+
+
+def row(split: str, photograph: str, **more) -> dict:
+    return {"split": split, "photograph": photograph, "left": 4, "top": 9, "copy": 0} | more
+
+
+def write(folder, splits: dict[str, list[np.ndarray]]) -> None:
+    """A store with a shard for each split."""
+    rows = []
+    for split, some in splits.items():
+        named = [row(split, NAMES[number % len(NAMES)], copy=number) for number in range(len(some))]
+        rows += store.write_shard(folder, f"{split}-00000.npy", some, named)
+    store.write_index(folder, rows)
+
+
+def test_records_of_any_size_come_back_in_the_order_of_the_index(tmp_path):
+    write(tmp_path, {"train": records(0), "test": records(1)})
+    for split, seed in (("train", 0), ("test", 1)):
+        stored = store.Split(tmp_path, split)
+        assert len(stored) == 4
+        for written, read in zip(records(seed), stored, strict=True):
+            assert read.dtype == np.uint8
+            np.testing.assert_array_equal(read, written)
+
+
+def test_a_split_may_lie_in_several_shards(tmp_path):
+    rows = []
+    for number, record in enumerate(records()):
+        rows += store.write_shard(tmp_path, f"all-{number:05d}.npy", [record], [row("all", f"{number}.png")])
+    store.write_index(tmp_path, rows[::-1])
+    for written, read in zip(records()[::-1], store.Split(tmp_path, "all"), strict=True):
+        np.testing.assert_array_equal(read, written)
+
+
+def test_the_index_says_what_each_record_is_and_where_it_lies(tmp_path):
+    write(tmp_path, {"train": records(0), "test": records(1)})
+    text = (tmp_path / "index.csv").read_bytes()
+    assert (
+        text.startswith(b"split,photograph,left,top,copy,width,height,shard,offset\n") and b"\r" not in text
+    )
+    index = store.Split(tmp_path, "test").index
+    assert list(index.columns) == store.COLUMNS and list(index.index) == [0, 1, 2, 3]
+    assert list(index["photograph"]) == NAMES, "a name is text, whatever it looks like"
+    assert list(index["copy"]) == [0, 1, 2, 3] and set(index["left"]) == {4} and set(index["top"]) == {9}
+    assert list(zip(index["height"], index["width"], strict=True)) == SIZES
+    assert list(index["offset"]) == [0, 256, 256 + 204, 256 + 204 + 800]
+    shard = np.load(tmp_path / "test-00000.npy")
+    assert shard.dtype == np.uint8 and shard.shape == (256 + 204 + 800 + 4,)
+    pd.testing.assert_frame_equal(index, store.Split(tmp_path, "test").index)
+
+
+def test_the_same_records_make_the_same_bytes(tmp_path):
+    contents = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, {"train": records()})
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert contents[0] == contents[1] and set(contents[0]) == {"index.csv", "train-00000.npy"}
+
+
+def test_records_are_read_from_disk_when_asked_for_and_not_before(tmp_path):
+    write(tmp_path, {"train": records()})
+    split = store.Split(tmp_path, "train")
+    changed = np.lib.format.open_memmap(tmp_path / "train-00000.npy", mode="r+")
+    changed[:] = 77
+    changed.flush()
+    assert (split[2] == 77).all() and split[2].shape == (4, 40, 5)
+
+
+def test_reading_leaves_the_store_as_it_is(tmp_path):
+    write(tmp_path, {"train": records()})
+    before = (tmp_path / "train-00000.npy").read_bytes()
+    split = store.Split(tmp_path, "train")
+    split.batch(np.array([0, 0]))[:] = 0
+    np.testing.assert_array_equal(split[0], records()[0])
+    assert (tmp_path / "train-00000.npy").read_bytes() == before
+
+
+def test_a_batch_holds_the_records_asked_for_in_that_order(tmp_path):
+    written = records(0, [(6, 5)] * 7)
+    write(tmp_path, {"train": written})
+    batch = store.Split(tmp_path, "train").batch(np.array([4, 0, 4]))
+    assert batch.dtype == np.uint8 and batch.shape == (3, 4, 6, 5)
+    np.testing.assert_array_equal(batch, np.stack([written[4], written[0], written[4]]))
+
+
+def test_a_missing_store_and_an_empty_split_are_explained(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: no index.csv here; run `dvc repro prepare`"):
+        store.Split(tmp_path / "nowhere", "train")
+    with pytest.raises(UserError, match=r"nowhere: no summary.json here; run `dvc repro prepare`"):
+        store.read_summary(tmp_path / "nowhere")
+    write(tmp_path, {"train": records(), "all": records()})
+    with pytest.raises(UserError, match=r"no records of split 'val' \(found: all, train\)"):
+        store.Split(tmp_path, "val")
+    store.write_index(tmp_path, [])
+    with pytest.raises(UserError, match=r"no records of split 'val' \(found: nothing\)"):
+        store.Split(tmp_path, "val")
+
+
+def test_the_histogram_is_the_one_in_the_summary(tmp_path):
+    listed = [[-128, -128, 1], [0, 0, 5_000_000_000], [127, -3, 7], [-3, 127, 9]]
+    write_json(tmp_path / "summary.json", {"ab_histogram": listed})
+    histogram = store.ab_histogram(tmp_path)
+    assert histogram.dtype == np.int64 and histogram.shape == (256, 256)
+    assert histogram[0, 0] == 1 and histogram[128, 128] == 5_000_000_000
+    assert histogram[255, 125] == 7 and histogram[125, 255] == 9
+    assert histogram.sum() == 5_000_000_017
+
+
+def test_a_batch_is_in_the_units_of_lab():
+    stored = np.zeros((2, 4, 1, 3), np.uint8)
+    stored[0, :, 0] = [[0, 51, 255], [255, 102, 0], [128, 0, 255], [127, 255, 0]]
+    batch = Batch.of_records(stored)
+    assert {part.dtype for part in (batch.input, batch.L, batch.ab, batch.lab)} == {torch.float32}
+    assert batch.input.shape == batch.L.shape == (2, 1, 1, 3) and batch.ab.shape == (2, 2, 1, 3)
+    torch.testing.assert_close(batch.input[0, 0, 0], torch.tensor([0.0, 20, 100]))
+    torch.testing.assert_close(batch.L[0, 0, 0], torch.tensor([100.0, 40, 0]))
+    torch.testing.assert_close(batch.ab[0, :, 0], torch.tensor([[0.0, -128, 127], [-1, 127, -128]]))
+    assert torch.equal(batch.lab, torch.cat([batch.L, batch.ab], dim=1))
+    assert torch.equal(lab_to_bytes(batch.lab), torch.from_numpy(stored[:, 1:]))
+    again = Batch.of_records(torch.from_numpy(stored))
+    assert torch.equal(again.input, batch.input) and torch.equal(again.lab, batch.lab)
+
+
+def test_stored_records_make_a_batch_without_a_warning(tmp_path):
+    write(tmp_path, {"train": records()})
+    torch.set_warn_always(True)  # else torch warns once a process, perhaps in an earlier test
+    try:
+        with warnings.catch_warnings(action="error"):
+            batch = Batch.of_records(store.Split(tmp_path, "train")[1][None])
+    finally:
+        torch.set_warn_always(False)
+    assert torch.equal(lab_to_bytes(batch.lab)[0], torch.from_numpy(records()[1][1:]))

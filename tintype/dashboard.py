@@ -1,0 +1,80 @@
+"""The models side by side in MLflow's pages.
+
+    python -m tintype.dashboard [--port 5000]
+
+marks the runs that made the present `models/`, prints the address that shows just them, and serves MLflow on
+this machine only, until Ctrl-C. Where the runs are kept by a server, it prints that server's address instead.
+"""
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+
+from tintype import console, params, tracking
+from tintype.console import UserError
+from tintype.files import sha256
+
+HOST = "127.0.0.1"
+CURRENT = "searchFilter=tags.pipeline%20%3D%20%27current%27"
+LEGEND = """
+  The page is MLflow's "Chart view" of the runs that the present models come from, one colour a model.
+  Charts of pictures: "Full screen" sets the models side by side, the slider below walks through the steps.
+  "Table view" lists parameters and figures. Empty the search field to see the runs of all times.
+"""
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that nothing here has work for
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Show the models side by side in MLflow's pages.")
+    parser.add_argument("--port", type=int, default=5000, help="where the pages are served (5000)")
+    port = parser.parse_args().port
+    settings = params.load().runtime.tracking
+    uri = tracking.tracking_uri(settings)
+    if uri.startswith(("http://", "https://")):
+        print(f"The runs are kept by a server: {tracking.without_secrets(uri)}")
+        print(f"Open its experiment {settings.experiment}, and search for: tags.pipeline = 'current'")
+        return
+    os.environ.update(ENVIRONMENT)
+    experiment = _experiment_with_runs(uri, settings.experiment)
+    _check_port(port)
+    weights = Path("models").glob("*/model.safetensors")
+    tracking.mark_current(settings, {file.parent.name: sha256(file) for file in weights})
+    page = f"experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART&{CURRENT}"
+    print(f"In a few seconds, at\n  http://{HOST}:{port}/#/{page}\n{LEGEND}\nCtrl-C ends it.", flush=True)
+    server = ["mlflow", "server", "--backend-store-uri", uri, "--host", HOST, "--port", str(port)]
+    few = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    os.execv(sys.executable, [sys.executable, "-m", *server, *few])
+
+
+def _experiment_with_runs(uri: str, name: str) -> str:
+    """The experiment's id. Raises UserError when there is nothing in it to show."""
+    from mlflow import MlflowClient  # slow
+
+    file = tracking.sqlite_file(uri)
+    if file is None or file.exists():
+        client = MlflowClient(uri)
+        found = client.get_experiment_by_name(name)
+        if found and client.search_runs([found.experiment_id], max_results=1):
+            return found.experiment_id
+    raise UserError(f'{file or "MLflow"} holds no runs of the experiment "{name}"; train first: make repro')
+
+
+def _check_port(port: int) -> None:
+    try:
+        socket.create_server((HOST, port)).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"cannot serve at port {port}: {getattr(error, 'strerror', None) or error}; "
+            f"choose another one, from 1024 to 65535: python -m tintype.dashboard --port 5001"
+        ) from error
+
+
+if __name__ == "__main__":
+    console.run(main)
