@@ -139,11 +139,13 @@ def test_prior_of_one_value_is_a_gaussian_around_its_class(centres):
 
 
 def test_prior_spreads_each_class_without_loss():
-    # Three quarters of the pixels have a class with a neighbour 10 away, a quarter one that stands alone.
-    three = torch.tensor([[0.0, 0.0], [10.0, 0.0], [100.0, 100.0]])
-    spread = math.exp(-2)
-    expected = torch.tensor([0.75 / (1 + spread), 0.75 * spread / (1 + spread), 0.25], dtype=torch.float64)
-    torch.testing.assert_close(prior(histogram({(0, 0): 300, (96, 104): 100}), three), expected)
+    # Three quarters of the pixels at the end of a line of three classes, a quarter in its middle.
+    line = torch.tensor([[0.0, 0.0], [10.0, 0.0], [20.0, 0.0]])
+    near, far = math.exp(-100 / 50), math.exp(-400 / 50)
+    end, middle = 0.75 / (1 + near + far), 0.25 / (1 + 2 * near)
+    expected = [end + middle * near, end * near + middle, end * far + middle * near]
+    smooth = prior(histogram({(-3, 90): 300, (9, 104): 100}), line)
+    torch.testing.assert_close(smooth, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_class_weights_are_the_ones_on_paper():

@@ -159,12 +159,12 @@ def test_energies_of_a_batch_are_those_of_its_pictures():
         torch.testing.assert_close(together.code[one], alone.code, atol=1e-5, rtol=1e-4)
 
 
-def test_the_decoder_sees_lightness_beside_the_code():
+def test_both_halves_of_the_autoencoder_see_lightness():
     network = autoencoder.build(width=8)
-    with torch.no_grad():
-        for layer in network.encoder:
-            nn.init.zeros_(layer.weight)  # the code tells nothing
     (L, ab), (other, _) = pictures(2, 16, 16), pictures(2, 16, 16, seed=1)
+    assert (network(L, ab).code - network(other, ab).code).abs().max() > 1e-3
+    for layer in network.encoder:
+        nn.init.zeros_(layer.weight)  # the code tells nothing
     assert torch.equal(network(L, ab).code, network(other, ab).code)
     assert (network(L, ab).energy - network(other, ab).energy).abs().max() > 1e-6
 

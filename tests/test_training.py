@@ -28,7 +28,7 @@ def tiny(width: int = 8, depth: int = 2) -> Colorizer:
 
 
 def pictures(number: int, size: int = 16, seed: int = 0) -> Batch:
-    """Pictures whose left half is dark and red, and whose right half is light and blue, to a varying degree."""
+    """Pictures whose left half is dark and red and whose right half is light and blue, with noise in L."""
     rng = np.random.default_rng(seed)
     L = torch.full((number, 1, size, size), 30.0)
     ab = torch.zeros(number, 2, size, size)
@@ -161,5 +161,5 @@ def test_the_choice_of_device_and_precision_is_said_with_its_reason(capsys):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_asking_for_cuda_where_there_is_none_is_a_mistake_that_is_explained():
-    with pytest.raises(UserError, match="runtime.accelerator: found cuda"):
+    with pytest.raises(UserError, match=r"runtime\.accelerator: found cuda"):
         start("cuda", "auto")

@@ -21,7 +21,7 @@ def displayable_centres(grid: int = 10) -> Tensor:
     """The class centres (Q, 2): multiples of `grid` ab units within 1.35 grid steps of a displayable colour.
 
     The outline of the displayable ab region is made of colours on the faces of the RGB cube, which are
-    sampled here in steps of 1/32; finer steps change no class at grid 10.
+    sampled here in steps of 1/32; finer steps change no class at grid 10 (at grid 5, one in 300).
     """
     steps = torch.linspace(0, 1, 33, dtype=torch.float64)
     u, v = (plane.flatten() for plane in torch.meshgrid(steps, steps, indexing="ij"))
@@ -77,7 +77,8 @@ def class_weights(smooth_prior: Tensor, rebalance: float = 0.5) -> Tensor:
 
     `rebalance` is lambda: 1 weighs all classes alike, 0 inversely to how often they occur. float32 (Q,).
     """
-    weights = 1 / ((1 - rebalance) * smooth_prior + rebalance / len(smooth_prior))
+    # With lambda = 0 a class that never occurs would weigh infinitely, and no other anything.
+    weights = 1 / ((1 - rebalance) * smooth_prior + rebalance / len(smooth_prior)).clamp(min=1e-9)
     return (weights / (smooth_prior * weights).sum()).float()
 
 
@@ -87,8 +88,9 @@ def cross_entropy(logits: Tensor, classes: Tensor, shares: Tensor, weights: Tens
     logits (N, Q, H, W); classes and shares (N, k, H, W) as `look_up` gives them; v(Z) is the weight of
     the nearest class, 1 without `weights` (Q,). A scalar, in nats.
     """
-    chosen = F.log_softmax(logits.float(), dim=1).gather(1, classes)
-    loss = -(shares * chosen).sum(dim=1)
+    # Classes last: in channels_last memory that is how the logits lie, and the softmax runs over neighbours.
+    chosen = F.log_softmax(logits.float().movedim(1, -1), dim=-1).gather(-1, classes.movedim(1, -1))
+    loss = -(shares.movedim(1, -1) * chosen).sum(dim=-1)
     return (loss if weights is None else weights[classes[:, 0]] * loss).mean()
 
 
@@ -98,5 +100,5 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float = 0.38) ->
     Raising probabilities to 1 / T and normalising is the softmax of logits / T. T = 1 gives the mean, T
     -> 0 the mode. Differentiable.
     """
-    probabilities = torch.softmax(logits.float() / temperature, dim=1)
-    return torch.einsum("nqhw,qc->nchw", probabilities, centres)
+    probabilities = torch.softmax(logits.float().movedim(1, -1) / temperature, dim=-1)
+    return (probabilities @ centres).movedim(-1, 1)

@@ -49,9 +49,8 @@ def lab_to_rgb(lab: Tensor, clip: bool = True) -> Tensor:
     """
     L, a, b = lab.unbind(-3)
     y = (L + 16) / 116
-    f = torch.stack([y + a / 500, y, y - b / 200], dim=-3)
-    if clip:
-        f = f.clamp(min=0)
+    x, z = y + a / 500, y - b / 200
+    f = torch.stack([x, y, z.clamp(min=0) if clip else z], dim=-3)
     ratio = torch.where(f > 0.2068966, f.clamp(min=0.2) ** 3, (f - 16 / 116) / 7.787)
     rgb = encode(_mix(_RGB_FROM_XYZ * _WHITE, ratio))
     return rgb.clamp(0, 1) if clip else rgb

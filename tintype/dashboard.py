@@ -8,7 +8,9 @@ this machine only, until Ctrl-C. Where the runs are kept by a server, it prints 
 
 import argparse
 import os
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -48,17 +50,18 @@ def main() -> None:
     tracking.mark_current(settings, {file.parent.name: sha256(file) for file in weights})
     page = f"experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART&{CURRENT}"
     print(f"In a few seconds, at\n  http://{HOST}:{port}/#/{page}\n{LEGEND}\nCtrl-C ends it.", flush=True)
-    server = ["mlflow", "server", "--backend-store-uri", uri, "--host", HOST, "--port", str(port)]
-    few = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    os.execv(sys.executable, [sys.executable, "-m", *server, *few])
+    options = {"backend-store-uri": uri, "host": HOST, "port": port, "workers": 1}
+    options["uvicorn-opts"] = "--log-level warning"
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    serve([sys.executable, "-m", "mlflow", "server", *arguments])
 
 
 def _experiment_with_runs(uri: str, name: str) -> str:
     """The experiment's id. Raises UserError when there is nothing in it to show."""
-    from mlflow import MlflowClient  # slow
-
     file = tracking.sqlite_file(uri)
     if file is None or file.exists():
+        from mlflow import MlflowClient  # slow
+
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(name)
         if found and client.search_runs([found.experiment_id], max_results=1):
@@ -74,6 +77,21 @@ def _check_port(port: int) -> None:
             f"cannot serve at port {port}: {getattr(error, 'strerror', None) or error}; "
             f"choose another one, from 1024 to 65535: python -m tintype.dashboard --port 5001"
         ) from error
+
+
+def serve(command: list[str]) -> None:
+    """Run a server until it ends or Ctrl-C ends it."""
+    # In a session of its own, because MLflow hands a Ctrl-C on to its web server: with the terminal's, that
+    # would be two, on which the web server breaks off with a traceback. A closed terminal has to end it, too.
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    server = subprocess.Popen(command, start_new_session=True)
+    try:
+        status = server.wait()
+    except KeyboardInterrupt:
+        server.terminate()
+        server.wait()
+    else:
+        sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Generator(Section):
 
 
 class Classes(Section):
-    grid: Annotated[int, Field(ge=2, le=50)]  # units of ab, of which sRGB spans about 200 each way
+    grid: Annotated[int, Field(ge=5, le=50)]  # units of ab, of which sRGB spans about 200 each way
     neighbours: Annotated[int, Field(ge=1, le=32)]
     sigma: Positive
     rebalance: Unit  # lambda: at 0 a class weighs by its rarity alone, at 1 all weigh alike

@@ -60,7 +60,10 @@ class Objective:
         return discriminator_loss(real_energy, fake_energy, margin) / self.unit, figures
 
     def generator(self, network: nn.Module, L: Tensor, fake: Tensor) -> tuple[Tensor, dict]:
-        """The generator's adversarial loss on its ab, with the gradient into it, pull-away term included."""
+        """The generator's adversarial loss on its ab, with the gradient into it, pull-away term included.
+
+        Comes after the discriminator's loss of the same step, which measures the unit of energy.
+        """
         energy, code = network(L, fake)
         term = pull_away(code)
         return generator_loss(energy) / self.unit + self.pull_away * term, {"pull_away": term.detach()}

@@ -11,36 +11,46 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Two 3 x 3 convolutions with batch normalisation; the first may stride."""
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """A convolution that keeps the size (or divides it by `stride`), batch normalisation and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
 
+class Up(nn.Module):
+    """One step of the decoder: fewer channels while small, twice the size, the encoder's features beside."""
+
+    def __init__(self, coarse: int, fine: int) -> None:
+        super().__init__()
+        self.narrow = conv(coarse, fine, kernel=1)
+        self.join = conv(2 * fine, fine)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(self.narrow(x), scale_factor=2, mode="bilinear", align_corners=False)
+        return self.join(torch.cat([x, skip], dim=1))
+
+
 class UNet(nn.Module):
     """The generator: lightness in, `outputs` planes at 1/`output_stride` of the size out.
 
-    `width` channels at full size, doubled at each of `depth` halvings up to 8 times `width`. The
-    decoder stops at the output's scale: colour is smoother than lightness, and the last, largest scale
-    costs most.
+    `width` channels at full size, doubled at each of `depth` halvings up to 8 times `width`. The decoder
+    stops at the output's scale: colour is smoother than lightness, and the largest scales cost most.
     """
 
     def __init__(self, outputs: int, width: int, depth: int, output_stride: int) -> None:
         super().__init__()
         self.multiple = 2**depth
         channels = [width * min(2**level, 8) for level in range(depth + 1)]
-        self.stem = block(1, channels[0])
-        self.down = nn.ModuleList(block(fine, coarse, stride=2) for fine, coarse in pairwise(channels))
         levels = [level for level in reversed(range(depth)) if 2**level >= output_stride]
-        self.up = nn.ModuleList(
-            block(channels[level + 1] + channels[level], channels[level]) for level in levels
+        self.stem = conv(1, channels[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(conv(fine, coarse, stride=2), conv(coarse, coarse))
+            for fine, coarse in pairwise(channels)
         )
+        self.up = nn.ModuleList(Up(channels[level + 1], channels[level]) for level in levels)
         self.head = nn.Conv2d(channels[levels[-1] if levels else depth], outputs, 1)
 
     def forward(self, L: Tensor) -> Tensor:
@@ -54,8 +64,7 @@ class UNet(nn.Module):
             skips.append(x)
             x = down(x)
         for up in self.up:
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = up(torch.cat([x, skips.pop()], dim=1))
+            x = up(x, skips.pop())
         return self.head(x)
 
 
