@@ -63,11 +63,10 @@ def main(argv: list[str] | None = None) -> None:
         identity = sha256(args.made_from / FILE)
     net = params.evaluate.metrics.lpips
     perceptual, lpips = load_lpips(net, args.weights)
-    weigh = scoring.pixel_weights(args.data, params.classes.grid, params.classes.sigma)
-
     test = Split(args.data, "test")
+    weigh = scoring.pixel_weights(test, params.classes.grid, params.classes.sigma)
     figures = []
-    for start in progress(range(0, len(test), BATCH), f"evaluate {args.model}", "batch"):
+    for start in progress(range(0, len(test), BATCH), f"evaluate {args.model}", "batches"):
         batch = Batch.of_records(test.batch(np.arange(start, min(start + BATCH, len(test)))))
         figures.append(pd.DataFrame(scoring.score(batch, predict(batch.input), weigh(batch.ab), perceptual)))
     rows = pd.concat(

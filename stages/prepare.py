@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
             for number, chunk in enumerate(chunks)
         )
         workers = Parallel(n_jobs=params.runtime.jobs, return_as="generator")(tasks)
-        chunks_done = list(progress(workers, "prepare", "shard", total=len(chunks)))
+        chunks_done = list(progress(workers, "prepare", "shards", total=len(chunks)))
         rows = [row for done in chunks_done for row in done.rows]
         rejected += [reject for done in chunks_done for reject in done.rejected]
         if not rows:

@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     figures, shown = [], []
     with new_folder(args.out) as out:
         for number, record in enumerate(
-            progress(pictures, f"colour {args.model}", "picture", total=len(pictures))
+            progress(pictures, f"colour {args.model}", "pictures", total=len(pictures))
         ):
             picture = Batch.of_records(record[None])
             predicted = torch.cat([picture.input, colorizer(picture.input)], dim=1)

@@ -18,10 +18,9 @@ def flat(L: float, a: float, b: float, size: int = 12) -> Batch:
 
 
 def noise(seed: int, count: int = 3) -> Batch:
-    """Stored records of colours that sRGB can show."""
+    """Stored records of colours that sRGB can show, another grey than their lightness."""
     rng = np.random.default_rng(seed)
-    L, ab = rng.integers(115, 141, (count, 1, 16, 20)), rng.integers(118, 139, (count, 2, 16, 20))
-    return Batch.of_records(np.concatenate([L, L, ab], axis=1).astype(np.uint8))
+    return Batch.of_records(rng.integers(115, 141, (count, 4, 16, 20), dtype=np.uint8))
 
 
 def score(batch: Batch, ab: torch.Tensor, weights: torch.Tensor | None = None, perceptual=None) -> dict:

@@ -42,7 +42,10 @@ def changed_tile(
         outer, inner = _around(tile, tile, side, angle, shift)
 
     patch = Image.fromarray(np.ascontiguousarray(outer.cut(picture))).rotate(angle, Image.Resampling.BICUBIC)
+    # Turning leaves black corners, which no filter is to reach: cut to whole pixels around the inner square.
     rest = (outer.width - inner) / 2
+    ring, rest = int(rest), rest % 1
+    patch = patch.crop((ring, ring, outer.width - ring, outer.height - ring))
     patch = patch.resize((size, size), Image.Resampling.LANCZOS, box=(rest, rest, rest + inner, rest + inner))
     if flip and rng.random() < 0.5:
         patch = patch.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -20,6 +20,7 @@ def run(main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
+        sys.stdout.flush()  # here, where a reader that went away is understood
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

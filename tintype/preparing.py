@@ -75,13 +75,11 @@ def summary(folder: Path, rows: list[dict], rejected: int) -> dict:
     """
     splits = list(dict.fromkeys(row["split"] for row in rows))
     counted = store.Split(folder, "train" if "train" in splits else splits[0])
-    histogram = np.zeros((256, 256), dtype=np.int64)
-    total, pixels = np.zeros(3), 0
+    histogram = counted.ab_histogram()
+    total, pixels = np.zeros(3), int(histogram.sum())
     for number in range(len(counted)):
-        stored = torch.as_tensor(np.array(counted[number][1:]))
-        total += bytes_to_lab(stored).sum(dim=(1, 2), dtype=torch.float64).numpy()
-        pixels += stored[0].numel()
-        np.add.at(histogram, (stored[1].numpy(), stored[2].numpy()), 1)
+        lab = bytes_to_lab(torch.as_tensor(counted[number][1:]))
+        total += lab.sum(dim=(1, 2), dtype=torch.float64).numpy()
     occurring = [[int(a) - 128, int(b) - 128, int(histogram[a, b])] for a, b in np.argwhere(histogram)]
     return {
         "records": {split: sum(row["split"] == split for row in rows) for split in splits},

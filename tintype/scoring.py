@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,26 +10,24 @@ from torch import Tensor
 from tintype import ab_classes, metrics
 from tintype.batch import Batch
 from tintype.color import bytes_to_lab, into_gamut, lab_to_bytes, lab_to_rgb, rgb_to_lab
-from tintype.store import ab_histogram
+from tintype.store import Split
 
 # Pictures are compared as 8-bit ones, and rounding errors alone, uniform within half a step, leave this
 # many dB: a truly grey test picture, which the grey floor matches exactly, would otherwise count
 # infinitely much.
 PSNR_CEILING = 20 * math.log10(255) + 10 * math.log10(12)
-# The least share that a class is taken to have when pixels are weighted inversely to their class's
-# share: without it one pixel of a colour that training never saw could be the whole figure.
-RAREST = 1e-5
 
 
-def pixel_weights(data: Path, grid: int, sigma: float) -> Callable[[Tensor], Tensor]:
-    """The weights of the rebalanced AuC: the inverse of each pixel's smoothed class share in training.
+def pixel_weights(split: Split, grid: int, sigma: float) -> Callable[[Tensor], Tensor]:
+    """The weights of the rebalanced AuC: the inverse of each pixel's smoothed class share in the split scored.
 
-    A function from the true ab (N, 2, H, W) to weights (N, H, W), float64 (Zhang et al. 2016, section 3.1).
+    A function from the true ab (N, 2, H, W) to weights (N, H, W), float64. Zhang et al. 2016, section 3.1,
+    with lambda = 0. Their shares are those of training, which at their size are the same; with few
+    photographs a colour that is common in the test split may hardly occur in training, and would be the whole figure.
     """
     centres = ab_classes.displayable_centres(grid)
     nearest, _ = ab_classes.soft_encoding(centres, neighbours=1)
-    prior = ab_classes.prior(torch.from_numpy(ab_histogram(data)), centres, sigma)
-    inverse = 1 / prior.clamp(min=RAREST)
+    inverse = 1 / ab_classes.prior(torch.from_numpy(split.ab_histogram()), centres, sigma)
     return lambda ab: inverse[ab_classes.look_up(nearest, ab)[:, 0]]
 
 

@@ -66,7 +66,7 @@ class Split:
 
     def __init__(self, folder: Path, split: str) -> None:
         try:
-            index = pd.read_csv(folder / "index.csv", dtype={"photograph": str})
+            index = pd.read_csv(folder / "index.csv", dtype={"photograph": str}, keep_default_na=False)
         except FileNotFoundError:
             raise UserError(
                 f"{folder}: no index.csv here; run `dvc repro prepare` to make the store"
@@ -92,3 +92,11 @@ class Split:
     def batch(self, numbers: np.ndarray) -> np.ndarray:
         """Several records of one size, uint8 (N, 4, H, W)."""
         return np.stack([self._records[number] for number in numbers])
+
+    def ab_histogram(self) -> np.ndarray:
+        """How many pixels have each 8-bit ab value: int64 (256, 256), at [a + 128, b + 128]."""
+        histogram = np.zeros(256 * 256, dtype=np.int64)
+        for record in self._records:
+            values = record[2].astype(np.int64) * 256 + record[3]
+            histogram += np.bincount(values.reshape(-1), minlength=256 * 256)
+        return histogram.reshape(256, 256)

@@ -45,9 +45,9 @@ def held_out(
 ) -> dict[str, list[Box]]:
     """The regions of a photograph that are kept from training: boxes for `val` and for `test`.
 
-    The photograph is divided into a grid of cells of at least `cell` pixels a side; `val` and `test`
-    are the shares of cells drawn for each, at least one. A photograph of fewer than three cells holds
-    nothing out: it is all training.
+    The photograph is divided into a grid of cells of at least `cell` pixels a side (or the picture's
+    whole side, where that is less); `val` and `test` are the shares of cells drawn for each, at least
+    one. A photograph of fewer than three cells holds nothing out: it is all training.
     """
     columns, rows = max(width // cell, 1), max(height // cell, 1)
     if columns * rows < 3:
@@ -56,7 +56,8 @@ def held_out(
     y = np.linspace(0, height, rows + 1).round().astype(int).tolist()
     cells = [Box(x[c], y[r], x[c + 1], y[r + 1]) for r in range(rows) for c in range(columns)]
     drawn = [cells[number] for number in rng.permutation(len(cells))]
-    tests, vals = (max(1, round(share * len(cells))) for share in (test, val))
+    tests = min(max(1, round(test * len(cells))), len(cells) - 2)
+    vals = min(max(1, round(val * len(cells))), len(cells) - 1 - tests)
     return {"val": sorted(drawn[tests : tests + vals]), "test": sorted(drawn[:tests])}
 
 

@@ -28,9 +28,14 @@ BETTER = {
 def read(file: Path) -> pd.DataFrame:
     """The rows of one model: a row per test picture. Raises UserError where the file is missing."""
     try:
-        return pd.read_csv(file, dtype={"photograph": str})
+        rows = pd.read_csv(file, dtype={"photograph": str}, keep_default_na=False)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; `dvc repro evaluate` writes it") from None
+    if holes := list(rows.columns.drop("photograph").difference(rows.select_dtypes("number").columns)):
+        raise UserError(
+            f"{file}: not a number in every row: {', '.join(holes)}; `dvc repro -f evaluate` writes it anew"
+        )
+    return rows
 
 
 def figures(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:

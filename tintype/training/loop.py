@@ -79,7 +79,7 @@ class Journal:
 
     def watch(self, batches: Iterator, what: str, steps: int) -> Iterator:
         """The batches behind a progress bar."""
-        self._bar = progress(batches, what, "step", total=steps)
+        self._bar = progress(batches, what, "steps", total=steps)
         return self._bar
 
     def step(self, step: int, figures: dict[str, Tensor], average: Colorizer, last: bool) -> None:
