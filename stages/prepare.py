@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> None:
     params = parameters.load(args.params)
 
     listed = manifest.read(args.raw)
-    pictures = listed.assign(shared_scene=listed["group"].duplicated(keep=False)).to_dict("records")
+    shared = listed["group"].duplicated(keep=False) & (listed["group"] != "")
+    pictures = listed.assign(shared_scene=shared).to_dict("records")
     rejected = preparing.unlisted(args.raw, pictures)
     size = params.prepare.pictures_per_shard
     chunks = [pictures[start : start + size] for start in range(0, len(pictures), size)]

@@ -19,11 +19,12 @@ PSNR_CEILING = 20 * math.log10(255) + 10 * math.log10(12)
 
 
 def pixel_weights(split: Split, grid: int, sigma: float) -> Callable[[Tensor], Tensor]:
-    """The weights of the rebalanced AuC: the inverse of each pixel's smoothed class share in the split scored.
+    """The weights of the rebalanced AuC: inverse to the smoothed share of each pixel's class in a split.
 
     A function from the true ab (N, 2, H, W) to weights (N, H, W), float64. Zhang et al. 2016, section 3.1,
     with lambda = 0. Their shares are those of training, which at their size are the same; with few
-    photographs a colour that is common in the test split may hardly occur in training, and would be the whole figure.
+    photographs, a colour that is common in the test split but hardly occurs in training would be the whole
+    figure.
     """
     centres = ab_classes.displayable_centres(grid)
     nearest, _ = ab_classes.soft_encoding(centres, neighbours=1)

@@ -1,5 +1,6 @@
 """Which device trains, and in which precision: chosen once, and said with the reason."""
 
+import logging
 import os
 
 import torch
@@ -18,6 +19,7 @@ def start(accelerator: str, precision: str) -> Fabric:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say the same in other words
     on_cuda = accelerator == "cuda" or (accelerator == "auto" and torch.cuda.is_available())
     if on_cuda and not torch.cuda.is_available():
         raise UserError(

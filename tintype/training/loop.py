@@ -74,6 +74,7 @@ class Journal:
         self.run, self.every, self.device = run, every, device
         self.rows: list[dict] = []
         self._sums: dict[str, Tensor] = {}
+        self._steps = 0
         self._validation = validation
         self._samples = np.linspace(0, len(validation) - 1, min(SAMPLES, len(validation))).round().astype(int)
 
@@ -86,12 +87,12 @@ class Journal:
         """Note the figures of one step; every `every` steps, and at the last, write a row."""
         for name, value in figures.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
-        self._count = getattr(self, "_count", 0) + 1
+        self._steps += 1
         if step % self.every and not last:
             return
-        row = {name: float(total) / self._count for name, total in self._sums.items()}
+        row = {name: float(total) / self._steps for name, total in self._sums.items()}
         row |= self.validate(step, average)
-        self._sums, self._count = {}, 0
+        self._sums, self._steps = {}, 0
         self.rows.append({"step": step, **row})
         self.run.metrics(step, row)
         self._bar.set_postfix_str(
