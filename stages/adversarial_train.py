@@ -1,12 +1,11 @@
 """Train a pretrained generator further, against a discriminator.
 
-    python -m stages.adversarial_train --model gan --data data/prepared/photos --init models/cnn --out
-    models/gan \
-        --curve reports/curves/gan.csv
+    python -m stages.adversarial_train --model gan --data data/prepared/photos --init models/cnn \\
+        --out models/gan --curve reports/curves/gan.csv
 
 The discriminator sees the lightness with either the true colours or the generator's (their annealed
 mean, which has a gradient), both at the scale of the generator's output. What "real" and "fake" mean is
-the objective's: tintype/adversaries. Reads `seed`, `classes`, `training`, `adversarial.shared` and
+the objective's: tintype/adversaries. Reads `seed`, `training`, `adversarial.shared` and
 `adversarial.models.MODEL` of params.yaml.
 """
 

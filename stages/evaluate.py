@@ -1,8 +1,8 @@
 """Score one model, or a floor, on the test split.
 
-    python -m stages.evaluate --model gan --made-from models/gan --data data/prepared/photos --weights
-    data/raw/weights \
-        --pictures reports/pictures/gan.csv --metrics reports/metrics/gan.json --samples reports/samples/gan
+    python -m stages.evaluate --model gan --made-from models/gan --data data/prepared/photos \\
+        --weights data/raw/weights --pictures reports/pictures/gan.csv --metrics reports/metrics/gan.json \\
+        --samples reports/samples/gan
 
 Writes a row of figures per test tile, their summary, and each photograph's test regions coloured. LPIPS
 is computed where download@weights recorded its backbone; where not, the summary says so. Reads

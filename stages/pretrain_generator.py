@@ -1,7 +1,7 @@
 """Train the CNN baseline, which is also the generator that adversarial training starts from.
 
-    python -m stages.pretrain_generator --data data/prepared/photos --out models/cnn --curve
-    reports/curves/cnn.csv
+    python -m stages.pretrain_generator --data data/prepared/photos --out models/cnn \\
+        --curve reports/curves/cnn.csv
 
 Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016): the colour of each pixel as a class,
 soft-encoded, rare classes weighted up; the annealed mean of the predicted distribution is the colour.

@@ -1,7 +1,7 @@
 """Colour real black-and-white pictures with one model, at full resolution.
 
-    python -m stages.real_bw_test --model gan --made-from models/gan --data data/prepared/bw --out
-    reports/real_bw/gan
+    python -m stages.real_bw_test --model gan --made-from models/gan --data data/prepared/bw \\
+        --out reports/real_bw/gan
 
 Nobody knows their true colours, so the figures need none: how colourful the answer is, how much of it
 is grey, how much could not be shown and lost chroma, and whether colours end where things end. Writes a

@@ -1,8 +1,8 @@
 """Join what evaluation wrote into one comparison: a table, a grid of test pictures, a sheet of real old ones.
 
-    python -m stages.report --pictures reports/pictures --samples reports/samples --data
-    data/prepared/photos \
-        --weights data/raw/weights --bw data/prepared/bw --real-bw reports/real_bw --out reports
+    python -m stages.report --pictures reports/pictures --samples reports/samples \\
+        --data data/prepared/photos --weights data/raw/weights --bw data/prepared/bw \\
+        --real-bw reports/real_bw --out reports
 
 Reads `evaluate` and `real_bw` of params.yaml. Every table is made from the per-picture CSVs.
 """
