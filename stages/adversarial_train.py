@@ -58,11 +58,11 @@ def main(argv: list[str] | None = None) -> None:
     G, G_optimizer = fabric.setup(colorizer.network, G_optimizer)
     D, D_optimizer = fabric.setup(discriminator, D_optimizer)
 
-    headline = {"seed": params.seed, **p.model_dump(), **model.model_dump()}
+    settings = {"seed": params.seed, **p.model_dump(), **model.model_dump()}
     with (
         new_folder(args.out) as out,
         tracking.training_run(
-            params.runtime.tracking, model=args.model, params=headline, data_digest=folder_sha256(args.data)
+            params.runtime.tracking, model=args.model, params=settings, data_digest=folder_sha256(args.data)
         ) as tracked,
     ):
         journal = Journal(tracked, validation, every=params.training.validate_every, device=fabric.device)
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
             losses = {"D_loss": D_loss, "G_adversarial": adversarial, "G_pixel": pixel}
             journal.step(step, losses | D_figures | G_figures, average.model, last=step == p.steps)
 
-        average.model.save(out)
+        average.model.save(out, settings)
         tracked.weights(sha256(out / FILE))
         journal.write(args.curve)
     print(f"{args.out}: trained for {p.steps} steps on {len(train)} tiles, from {args.init}")

@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = pd.concat(
         [test.index[["photograph", "left", "top"]], pd.concat(figures, ignore_index=True)], axis=1
     )
-    rows = rows.rename(columns={"lpips": f"lpips_{net}"})
+    rows = rows.rename(columns={"lpips": f"lpips_{net}"}).assign(weights=identity[:12])
     summary = tables.summary(rows) | {"ciede2000_store": round(float(rows["ciede2000_store"].mean()), 6)}
     if lpips:
         summary[f"lpips_{net}"] = lpips

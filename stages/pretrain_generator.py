@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     prior = ab_classes.prior(torch.from_numpy(ab_histogram(args.data)), centres, classes.sigma)
     weights = ab_classes.class_weights(prior, classes.rebalance).to(fabric.device)
 
-    headline = {
+    settings = {
         "seed": params.seed,
         **params.generator.model_dump(),
         **classes.model_dump(),
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         tracking.training_run(
             params.runtime.tracking,
             model=args.out.name,
-            params=headline,
+            params=settings,
             data_digest=folder_sha256(args.data),
         ) as tracked,
     ):
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
             average.update(colorizer)
             journal.step(step, {"loss": loss}, average.model, last=step == p.steps)
 
-        average.model.save(out)
+        average.model.save(out, settings)
         tracked.weights(sha256(out / FILE))
         journal.write(args.curve)
     print(f"{args.out}: trained for {p.steps} steps on {len(train)} tiles")

@@ -39,7 +39,7 @@ def test_a_saved_model_answers_as_before_and_its_file_is_the_same_every_time(col
     L = torch.rand(1, 1, 32, 32) * 100
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        colorizer.save(tmp_path / folder)
+        colorizer.save(tmp_path / folder, {"steps": 3})
     assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
     loaded = Colorizer.load(tmp_path / "a")
     assert not loaded.training
@@ -47,6 +47,7 @@ def test_a_saved_model_answers_as_before_and_its_file_is_the_same_every_time(col
         assert torch.equal(loaded(L), colorizer(L))
     with safe_open(tmp_path / "a" / FILE, "pt") as stored:
         about = json.loads(stored.metadata()["tintype"])
+    assert about["training"] == {"steps": 3}
     assert about["generator"] == {"backbone": "unet", "width": 8, "depth": 3, "output_stride": 2}
 
 
@@ -68,7 +69,7 @@ def rewrite(folder, change) -> None:
     ],
 )
 def test_a_missing_extra_or_misshapen_weight_is_named(colorizer, tmp_path, change, named):
-    colorizer.save(tmp_path)
+    colorizer.save(tmp_path, {})
     rewrite(tmp_path, change)
     with pytest.raises(UserError, match=named):
         Colorizer.load(tmp_path)

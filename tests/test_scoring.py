@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
-from tintype import floors, scoring
+from tintype import floors, scoring, store
 from tintype.batch import Batch
 from tintype.color import lab_to_rgb
 from tintype.files import write_json
@@ -123,17 +123,19 @@ def test_the_cost_of_the_store_is_that_of_rounding_lab():
     assert score(noise(4), noise(4).ab)["ciede2000_store"].shape == (3,)
 
 
-def test_pixels_weigh_inversely_to_their_class_in_training(tmp_path):
+def test_pixels_weigh_inversely_to_their_class_in_the_split_that_is_scored(tmp_path):
     # Two classes far from each other and from the gamut's border, so that smoothing treats both alike.
-    folder = data(tmp_path, [50, 0, 0], [[0, 0, 300], [2, -1, 600], [40, 20, 100]])
-    weigh = scoring.pixel_weights(folder, 10, 5.0)
-    ab = torch.tensor([[[[0.0, 3, 40, 37, -60]], [[0.0, -3, 20, 22, 60]]]])
+    record = np.full((4, 10, 10), 128, dtype=np.uint8)
+    record[2].flat[:10], record[3].flat[:10] = 128 + 40, 128 + 20
+    row = {"split": "test", "photograph": "a", "left": 0, "top": 0, "copy": 0}
+    store.write_index(tmp_path, store.write_shard(tmp_path, "test-0.npy", [record], [row]))
+    weigh = scoring.pixel_weights(store.Split(tmp_path, "test"), 10, 5.0)
+    ab = torch.tensor([[[[0.0, 3, 40, 37]], [[0.0, -3, 20, 22]]]])
     weights = weigh(ab)
-    assert weights.shape == (1, 1, 5) and weights.dtype == torch.float64
-    common, near, rare, nearby, unseen = weights[0, 0].tolist()
+    assert weights.shape == (1, 1, 4) and weights.dtype == torch.float64
+    common, near, rare, nearby = weights[0, 0].tolist()
     assert common == near and rare == nearby
     assert rare / common == pytest.approx(9, rel=1e-3)
-    assert unseen == pytest.approx(1 / scoring.RAREST)
     # Of a class's pixels, its centre keeps one part, and a centre at distance d has exp(-d^2 / 50) parts.
     steps = np.arange(-50, 51, 10)
     parts = np.exp(-(steps[:, None] ** 2 + steps**2) / 50).sum()

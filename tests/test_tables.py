@@ -17,6 +17,7 @@ def rows(seed: int, photographs: int = 20, tiles: int = 6, clustered: float = 0.
     rng = np.random.default_rng(seed)
     count = photographs * tiles
     columns = {"photograph": [f"{number:03d}" for number in range(photographs) for _ in range(tiles)]}
+    columns["weights"] = ["0123456789ab"] * count
     columns |= {"left": 0, "top": np.arange(count)}
     for name in [*MEANS, "auc_rebalanced", "true_colorfulness", "true_colorfulness_abs", "ciede2000_store"]:
         shared = clustered * np.repeat(rng.normal(size=photographs), tiles)

@@ -53,12 +53,16 @@ class Colorizer(nn.Module):
         """sRGB (N, 3, H, W) in [0, 1]: the given lightness, the predicted colours brought into gamut."""
         return lab_to_rgb(into_gamut(torch.cat([L, self(L)], dim=1)))
 
-    def save(self, folder: Path) -> None:
-        """Write `model.safetensors` into a folder; the same weights give the same bytes."""
+    def save(self, folder: Path, training: dict) -> None:
+        """Write `model.safetensors` into a folder; the same weights and settings give the same bytes.
+
+        training: the settings it was trained with (JSON values), kept in the file for whoever finds it.
+        """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        # One JSON string: safetensors writes several metadata keys in random order.
+        about = json.dumps(self.about | {"training": training}, sort_keys=True)
         with new_file(folder / FILE) as file:
-            # One JSON string: safetensors writes several metadata keys in random order.
-            save_file(tensors, file, metadata={"tintype": json.dumps(self.about, sort_keys=True)})
+            save_file(tensors, file, metadata={"tintype": about})
 
     @classmethod
     def load(cls, path: Path) -> "Colorizer":
@@ -76,11 +80,11 @@ class Colorizer(nn.Module):
             with safe_open(file, framework="pt") as stored:
                 about = json.loads((stored.metadata() or {})["tintype"])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            colorizer = cls(about["generator"], about["classes"])
         except (SafetensorError, KeyError, json.JSONDecodeError) as error:
             raise UserError(
                 f"{file}: not a model written by Tintype ({type(error).__name__}: {error})"
             ) from None
-        colorizer = cls(**about)
         try:
             colorizer.load_state_dict(tensors)
         except RuntimeError as error:

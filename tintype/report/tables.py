@@ -28,10 +28,12 @@ BETTER = {
 def read(file: Path) -> pd.DataFrame:
     """The rows of one model: a row per test picture. Raises UserError where the file is missing."""
     try:
-        rows = pd.read_csv(file, dtype={"photograph": str}, keep_default_na=False)
+        rows = pd.read_csv(file, dtype={"photograph": str, "weights": str}, keep_default_na=False)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; `dvc repro evaluate` writes it") from None
-    if holes := list(rows.columns.drop("photograph").difference(rows.select_dtypes("number").columns)):
+    if holes := list(
+        rows.columns.drop(["photograph", "weights"]).difference(rows.select_dtypes("number").columns)
+    ):
         raise UserError(
             f"{file}: not a number in every row: {', '.join(holes)}; `dvc repro -f evaluate` writes it anew"
         )
@@ -82,11 +84,15 @@ def intervals(rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
 
 
 def comparison(models: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row per model, and one for the truth's colourfulness: each figure with the ends of its interval."""
+    """A row per model, and one for the truth's colourfulness: each figure with the ends of its interval.
+
+    `weights` tells which weights were scored: the first 12 digits of their sha256.
+    """
     table = []
     for model, rows in models.items():
         bounds = intervals(rows)
-        row: dict = {"model": model, "pictures": len(rows), "photographs": rows["photograph"].nunique()}
+        row: dict = {"model": model, "weights": rows["weights"].iloc[0], "pictures": len(rows)}
+        row["photographs"] = rows["photograph"].nunique()
         for name, value in summary(rows).items():
             row |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
         table.append(row)
