@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     G, G_optimizer = fabric.setup(colorizer.network, G_optimizer)
     D, D_optimizer = fabric.setup(discriminator, D_optimizer)
 
-    settings = {"seed": params.seed, **p.model_dump(), **model.model_dump()}
+    settings = {"seed": params.seed, **params.training.model_dump(), **p.model_dump(), **model.model_dump()}
     with (
         new_folder(args.out) as out,
         tracking.training_run(

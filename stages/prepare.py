@@ -38,7 +38,6 @@ def main(argv: list[str] | None = None) -> None:
     listed = manifest.read(args.raw)
     shared = listed["group"].duplicated(keep=False) & (listed["group"] != "")
     pictures = listed.assign(shared_scene=shared).to_dict("records")
-    rejected = preparing.unlisted(args.raw, pictures)
     size = params.prepare.pictures_per_shard
     chunks = [pictures[start : start + size] for start in range(0, len(pictures), size)]
     with new_folder(args.out) as out:
@@ -53,7 +52,10 @@ def main(argv: list[str] | None = None) -> None:
         workers = Parallel(n_jobs=params.runtime.jobs, return_as="generator")(tasks)
         chunks_done = list(progress(workers, "prepare", "shards", total=len(chunks)))
         rows = [row for done in chunks_done for row in done.rows]
-        rejected += [reject for done in chunks_done for reject in done.rejected]
+        rejected = [reject for done in chunks_done for reject in done.rejected]
+        rejected += preparing.unlisted(args.raw, pictures)
+        if not pictures:
+            raise UserError(f"{args.raw / manifest.NAME} lists no pictures; look at download in params.yaml")
         if not rows:
             reasons = "; ".join(f"{reject['path']}: {reject['reason']}" for reject in rejected[:5])
             raise UserError(f"{args.raw}: none of {len(pictures)} pictures can be used ({reasons})")

@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
         "seed": params.seed,
         **params.generator.model_dump(),
         **classes.model_dump(),
+        **params.training.model_dump(),
         **p.model_dump(),
     }
     with (

@@ -48,10 +48,12 @@ def main(argv: list[str] | None = None) -> None:
     params = parameters.load(args.params)
 
     models = {model: tables.read(args.pictures / f"{model}.csv") for model in params.evaluate.models}
-    table = tables.comparison(models)
+    net = params.evaluate.metrics.lpips
+    lpips_missing = backbones.why_not(args.weights, net)
+    table = tables.comparison(models, [f"lpips_{net}"] if lpips_missing else [])
     write_csv(args.out / "comparison.csv", table)
     with new_file(args.out / "comparison.md") as file:
-        file.write_text(tables.markdown(table, notes(models, params.evaluate.metrics.lpips, args.weights)))
+        file.write_text(tables.markdown(table, notes(models, net, lpips_missing)), encoding="utf-8")
 
     trained = [model for model in models if model not in FLOORS]
     encode_png(
@@ -67,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{args.out}: comparison.csv, comparison.md, comparison.png, real_bw.csv, real_bw.png")
 
 
-def notes(models: dict[str, pd.DataFrame], net: str, weights: Path) -> list[str]:
+def notes(models: dict[str, pd.DataFrame], net: str, lpips_missing: str) -> list[str]:
     """What a reader has to know to read the table."""
     rows = next(iter(models.values()))
     said = [
@@ -75,11 +77,11 @@ def notes(models: dict[str, pd.DataFrame], net: str, weights: Path) -> list[str]
         "[95 % bootstrap interval over photographs].",
         f"{' and '.join(FLOORS)} are floors: what one gets without learning anything.",
         "psnr and ssim reward grey; read them beside the floor, never alone.",
-        f"Storing the truth in 8-bit Lab costs {rows['ciede2000_store'].mean():.3f} CIEDE2000 on average; "
-        "no model can do better.",
+        f"The truth is kept in 8-bit Lab, {rows['ciede2000_store'].mean():.3f} CIEDE2000 from the pictures "
+        "on average: smaller differences mean nothing.",
     ]
-    if reason := backbones.why_not(weights, net):
-        said.append(f"lpips_{net}: not available: {reason}")
+    if lpips_missing:
+        said.append(f"lpips_{net}: not available: {lpips_missing}")
     return said
 
 

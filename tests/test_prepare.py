@@ -38,7 +38,8 @@ def params(folder: Path, jobs: int = 1, seed: int = 1, grey: str = "lab", **augm
     """The committed params.yaml, with small tiles."""
     tree = YAML(typ="safe").load(ROOT / "params.yaml")
     tree["seed"], tree["runtime"]["jobs"], tree["generator"]["depth"] = seed, jobs, 4
-    tiles = {"size": 16, "stride": STRIDE, "split": SPLIT, "augment": AUGMENT | augment}
+    tree["generator"]["output_stride"] = 1
+    tiles = {"side": 16, "stride": STRIDE, "split": SPLIT, "augment": AUGMENT | augment}
     tree["prepare"] = {"grey": grey, "tiles": tiles, "pictures_per_shard": 2}
     (folder / "params.yaml").write_text(json.dumps(tree))  # JSON is YAML too
     return str(folder / "params.yaml")

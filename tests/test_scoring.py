@@ -56,7 +56,8 @@ def test_the_ceiling_of_psnr_is_what_rounding_to_8_bits_costs():
 def test_the_grey_floor_on_one_colour_is_as_scikit_image_and_the_curve_have_it(tmp_path, L, a, b):
     batch = flat(L, a, b)
     figures = score(batch, floors.FLOORS["grey"](tmp_path)(batch.input))
-    grey, truth = (lab2rgb(np.array([[lab]], float)) for lab in ([L, 0, 0], [L, a, b]))
+    # Pictures are compared as 8-bit files hold them.
+    grey, truth = (np.round(lab2rgb(np.array([[lab]], float)) * 255) / 255 for lab in ([L, 0, 0], [L, a, b]))
     assert figures["psnr"][0] == pytest.approx(-10 * np.log10(((grey - truth) ** 2).mean()), abs=0.01)
     assert figures["ciede2000"][0] == pytest.approx(deltaE_ciede2000([L, 0, 0], [L, a, b]), abs=1e-4)
     # Every pixel's error is the chroma, a whole number here: the curve steps from 0 to 1 there.
@@ -106,7 +107,7 @@ def test_pictures_are_compared_with_their_true_lightness_and_colours_in_gamut():
     figures = score(batch, ab, perceptual=perceptual)
     ((rgb, truth),) = seen
     assert figures["lpips"].tolist() == [0.25]
-    assert torch.equal(truth, lab_to_rgb(batch.lab))
+    assert torch.equal(truth, (lab_to_rgb(batch.lab) * 255).round() / 255)
     L, a, b = rgb2lab(rgb[0].double().permute(1, 2, 0).numpy())[0, 0]
     assert abs(L - 40) < 0.3 and abs(a - b) < 0.5 and 20 < a < 99
     assert figures["ciede2000"][0] == pytest.approx(deltaE_ciede2000([L, a, b], [40, 5, 5]), abs=0.2)

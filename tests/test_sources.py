@@ -227,7 +227,7 @@ def out(tmp_path) -> Path:
 
 
 def gather(out: Path, squeeze: Path | None) -> pd.Series:
-    table = backbones.gather(SimpleNamespace(squeeze=squeeze and str(squeeze)), out)
+    table = backbones.gather(SimpleNamespace(net="squeeze", file=squeeze and str(squeeze)), out)
     return table.set_index("name").loc["squeeze"]
 
 
@@ -273,7 +273,7 @@ def test_absence_is_recorded_with_a_remedy_and_no_trace_of_the_machine(tmp_path,
     assert first["status"] == "not available" and first["sha256"] == "" and first["origin"] == ""
     assert backbones.available(out) == {}
     reason = backbones.why_not(out, "squeeze")
-    assert "download.weights.squeeze" in reason and "dvc repro -f download@weights" in reason
+    assert "download.weights.file" in reason and "dvc repro -f download@weights" in reason
     before = contents(out)
     assert set(before) == {"manifest.csv"}
     assert str(tmp_path).encode() not in before["manifest.csv"] and b"127.0.0.1" not in before["manifest.csv"]
@@ -355,7 +355,7 @@ def wrong(state: dict[str, torch.Tensor], key: str, value: torch.Tensor | None) 
 )
 def test_weights_of_another_network_are_refused(tmp_path, out, state, suffix, key, value, problem):
     path = save(tmp_path / f"mine{suffix}", wrong(state, key, value))
-    with pytest.raises(UserError, match=f"download.weights.squeeze: .*squeezenet1_1: {problem}"):
+    with pytest.raises(UserError, match=f"download.weights.file: .*squeezenet1_1: {problem}"):
         gather(out, path)
     assert not list(out.iterdir())
 
@@ -386,7 +386,7 @@ def test_a_named_file_that_cannot_be_read_is_explained(tmp_path, out, state):
         (tmp_path / name).write_bytes(content)
         cases.append((tmp_path / name, problem))
     for path, problem in cases:
-        with pytest.raises(UserError, match=f"download.weights.squeeze: .*{path.name}: .*{problem}"):
+        with pytest.raises(UserError, match=f"download.weights.file: .*{path.name}: .*{problem}"):
             gather(out, path)
     assert not list(out.iterdir())
 

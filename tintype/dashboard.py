@@ -37,17 +37,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Show the models side by side in MLflow's pages.")
     parser.add_argument("--port", type=int, default=5000, help="where the pages are served (5000)")
     port = parser.parse_args().port
-    settings = params.load().runtime.tracking
+    values = params.load()
+    settings = values.runtime.tracking
+    # DVC leaves the folder of a model that params.yaml no longer names; that model's runs are not current.
+    weights = {file.parent.name: file for file in Path("models").glob("*/model.safetensors")}
+    tracked = {name: sha256(file) if name in values.evaluate.models else "" for name, file in weights.items()}
     uri = tracking.tracking_uri(settings)
     if uri.startswith(("http://", "https://")):
+        tracking.mark_current(settings, tracked)
         print(f"The runs are kept by a server: {tracking.without_secrets(uri)}")
         print(f"Open its experiment {settings.experiment}, and search for: tags.pipeline = 'current'")
         return
     os.environ.update(ENVIRONMENT)
     experiment = _experiment_with_runs(uri, settings.experiment)
     _check_port(port)
-    weights = Path("models").glob("*/model.safetensors")
-    tracking.mark_current(settings, {file.parent.name: sha256(file) for file in weights})
+    tracking.mark_current(settings, tracked)
     page = f"experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART&{CURRENT}"
     print(f"In a few seconds, at\n  http://{HOST}:{port}/#/{page}\n{LEGEND}\nCtrl-C ends it.", flush=True)
     options = {"backend-store-uri": uri, "host": HOST, "port": port, "workers": 1}

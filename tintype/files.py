@@ -60,5 +60,18 @@ def write_json(path: Path, value: object) -> None:
 
 
 def _unfinished(path: Path) -> Path:
+    for left in path.parent.glob(f".unfinished-*-{path.name}"):
+        if not _alive(int(left.name.split("-")[1])):  # what a killed process could not clear away
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
     # The suffix stays, because image writers choose their format by it.
     return path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True

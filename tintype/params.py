@@ -51,7 +51,8 @@ class Pictures(Section):
 
 class Weights(Section):
     source: Literal["backbones"]
-    squeeze: Text | None
+    net: Literal["squeeze", "alex", "vgg"]
+    file: Text | None
 
 
 class Download(Section):
@@ -76,7 +77,8 @@ class Augment(Section):
 
 
 class Tiles(Section):
-    size: Annotated[int, Field(ge=16)]
+    # Not `size`: DVC leaves keys of that name out when it looks for results in its run cache.
+    side: Annotated[int, Field(ge=16)]
     stride: Count
     split: Split
     augment: Augment
@@ -152,7 +154,7 @@ class Adversarial(Section):
 
 
 class Metrics(Section):
-    lpips: Literal["squeeze"]
+    lpips: Literal["squeeze", "alex", "vgg"]
 
 
 class Evaluate(Section):
@@ -240,13 +242,23 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
         wrong = any(path.startswith(key) or key.startswith(path) for path, key in pairs)
         return None if wrong or None in found else found
 
-    match values("prepare.tiles.size", "generator.depth"):
-        case size, depth if size % 2**depth:
+    match values("prepare.tiles.side", "generator.depth"):
+        case side, depth if side % 2**depth:
             allowed = f"a multiple of {2**depth}, for generator.depth {depth} halves a tile that often"
-            problems["prepare.tiles.size"] = wording.found(size, allowed)
-    match values("prepare.tiles.split.cell", "prepare.tiles.size"):
-        case cell, size if cell < size:
-            allowed = f"at least {size}, for a cell is to hold a tile: prepare.tiles.size {size}"
+            problems["prepare.tiles.side"] = wording.found(side, allowed)
+    match values("prepare.tiles.side", "generator.output_stride"):
+        case side, stride if side % (8 * stride) or side < 16 * stride:
+            allowed = (
+                f"a multiple of {8 * stride}, at least {16 * stride}, for generator.output_stride {stride}"
+            )
+            problems["prepare.tiles.side"] = wording.found(side, f"{allowed}: discriminators shrink it on")
+    match values("download.weights.net", "evaluate.metrics.lpips"):
+        case gathered, wanted if gathered != wanted:
+            allowed = f"{gathered}, which download.weights.net gathers"
+            problems["evaluate.metrics.lpips"] = wording.found(wanted, allowed)
+    match values("prepare.tiles.split.cell", "prepare.tiles.side"):
+        case cell, side if cell < side:
+            allowed = f"at least {side}, for a cell is to hold a tile: prepare.tiles.side {side}"
             problems["prepare.tiles.split.cell"] = wording.found(cell, allowed)
     match values("generator.output_stride", "generator.depth"):
         case stride, depth if stride > 2**depth:

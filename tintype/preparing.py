@@ -104,7 +104,7 @@ def _read(raw: Path, picture: dict) -> np.ndarray:
 
 def _tiles(rgb: np.ndarray, picture: dict, settings, seed: int) -> Iterator[Cut]:
     """The tiles of every split, changed copies of training tiles, and each test region in one piece."""
-    size, split, augment = settings.tiles.size, settings.tiles.split, settings.tiles.augment
+    size, split, augment = settings.tiles.side, settings.tiles.split, settings.tiles.augment
     height, width = rgb.shape[:2]
     whole = Box(0, 0, width, height)
     if min(width, height) < size:

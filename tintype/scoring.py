@@ -40,9 +40,8 @@ def score(
     Pictures in RGB are the true lightness with the predicted colours, those brought into gamut, against
     the truth. `perceptual` is LPIPS, where its backbone is there; its figure goes under `lpips`.
     """
-    truth = lab_to_rgb(batch.lab)
     lab = into_gamut(torch.cat([batch.L, ab], dim=1))
-    rgb = lab_to_rgb(lab)
+    rgb, truth = (_to_8_bits(lab_to_rgb(picture)) for picture in (lab, batch.lab))
     figures = {
         "psnr": metrics.psnr(rgb, truth).clamp(max=PSNR_CEILING),
         "ssim": metrics.ssim(rgb, truth),
@@ -62,6 +61,11 @@ def score(
 
 
 def store_error(rgb: Tensor) -> Tensor:
-    """Mean CIEDE2000 (N,) that keeping 8-bit sRGB pictures (N, 3, H, W) as 8-bit Lab costs every model."""
-    lab = rgb_to_lab((rgb * 255).round() / 255)
+    """Mean CIEDE2000 (N,) between 8-bit sRGB pictures (N, 3, H, W) and themselves kept as 8-bit Lab."""
+    lab = rgb_to_lab(rgb)
     return metrics.ciede2000(bytes_to_lab(lab_to_bytes(lab)), lab).mean(dim=(1, 2))
+
+
+def _to_8_bits(rgb: Tensor) -> Tensor:
+    """sRGB in [0, 1], rounded to what an 8-bit file holds: pictures are compared as people get them."""
+    return (rgb * 255).round() / 255

@@ -117,9 +117,7 @@ def project(tmp_path_factory) -> Project:
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), folder.parent / "squeeze.pth")
     project = Project(folder)
     project.edit(make_small)
-    project.edit(
-        lambda params: params["download"]["weights"].update(squeeze=str(folder.parent / "squeeze.pth"))
-    )
+    project.edit(lambda params: params["download"]["weights"].update(file=str(folder.parent / "squeeze.pth")))
     for command in ("init -q", "add -A", "-c user.name=a -c user.email=a@b commit -qm start"):
         subprocess.run(["git", *command.split()], cwd=folder, check=True)
     project.ran = project.repro()

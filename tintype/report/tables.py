@@ -1,6 +1,6 @@
 """Tables of figures with confidence intervals, all made from the per-picture CSVs that evaluation writes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +83,11 @@ def intervals(rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
     return bounds
 
 
-def comparison(models: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def comparison(models: Mapping[str, pd.DataFrame], missing: Sequence[str] = ()) -> pd.DataFrame:
     """A row per model, and one for the truth's colourfulness: each figure with the ends of its interval.
 
-    `weights` tells which weights were scored: the first 12 digits of their sha256.
+    `weights` tells which weights were scored: the first 12 digits of their sha256. `missing` names figures
+    that could not be computed: they say so in every row.
     """
     table = []
     for model, rows in models.items():
@@ -95,6 +96,7 @@ def comparison(models: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         row["photographs"] = rows["photograph"].nunique()
         for name, value in summary(rows).items():
             row |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
+        row |= {f"{name}{end}": "not available" for name in missing for end in ("", "_low", "_high")}
         table.append(row)
     rows = next(iter(models.values()))
     variants = ("colorfulness", "colorfulness_abs")
@@ -122,7 +124,9 @@ def _kind(name: str) -> str:
     return "lpips" if name.startswith("lpips_") else name
 
 
-def _cell(value: float, low: float, high: float) -> str:
+def _cell(value: float | str, low: float, high: float) -> str:
+    if isinstance(value, str):
+        return value
     if pd.isna(value):
         return ""
     return f"{value:.4g}" if pd.isna(low) else f"{value:.4g} [{low:.4g}, {high:.4g}]"

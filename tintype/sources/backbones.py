@@ -23,7 +23,8 @@ from tintype.sources.manifest import NAME, load_csv, save_csv
 if TYPE_CHECKING:
     import torch
 
-BACKBONES = {"squeeze": "squeezenet1_1"}  # key in params.yaml (and what lpips calls it) -> torchvision's name
+# What the lpips package calls them -> torchvision's name.
+BACKBONES = {"squeeze": "squeezenet1_1", "alex": "alexnet", "vgg": "vgg16"}
 COLUMNS = ["name", "status", "sha256", "origin", "detail"]
 AVAILABLE, NOT_AVAILABLE = "available", "not available"
 TIMEOUT = 20  # seconds without an answer, after which a server counts as out of reach
@@ -41,8 +42,8 @@ def gather(settings: Any, out: Path) -> pd.DataFrame:
     Raises UserError for a file that is named but missing, damaged, or another network's, and for a damaged
     file in the cache.
     """
-    names = progress(BACKBONES, "gather", "backbones")
-    table = pd.DataFrame([_gather(name, getattr(settings, name), out) for name in names], columns=COLUMNS)
+    names = progress([settings.net], "gather", "backbones")
+    table = pd.DataFrame([_gather(name, settings.file, out) for name in names], columns=COLUMNS)
     save_csv(out / NAME, table)
     return table
 
@@ -76,7 +77,7 @@ def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
     if path is None:
         detail = (
             f"{BACKBONES[name]} is not in torch's cache and could not be downloaded; name a file of its "
-            f"weights under download.weights.{name} in params.yaml and run `dvc repro`, or connect to the "
+            f"weights under download.weights.file in params.yaml and run `dvc repro`, or connect to the "
             f"network and run `dvc repro -f download@weights`"
         )
         print(detail, file=sys.stderr)
@@ -122,7 +123,7 @@ def _url(name: str) -> str:
 def _read(path: Path, name: str) -> Any:
     import torch
 
-    key = f"download.weights.{name}"
+    key = "download.weights.file"
     if not path.is_file():
         raise UserError(f"{key}: {path}: no such file; name a .pth or .npz file, or put null")
     if path.suffix not in (".pth", ".npz"):
@@ -142,7 +143,7 @@ def _features(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
     import torch
     import torchvision
 
-    where = f"download.weights.{name}: {path}"
+    where = f"download.weights.file: {path}"
     if not (isinstance(weights, Mapping) and all(isinstance(t, torch.Tensor) for t in weights.values())):
         raise UserError(f"{where}: not a state dict, which maps names to tensors")
     with torch.device("meta"):  # shapes only: no memory, and no random number is drawn

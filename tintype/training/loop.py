@@ -1,6 +1,7 @@
 """What every training loop shares: batches in a fixed order, an averaged copy, a journal of the run."""
 
 import copy
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from tintype.augment import flip_some
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
+from tintype.console import UserError
 from tintype.files import new_file
 from tintype.progress import progress
 from tintype.report import sheets
@@ -84,13 +86,20 @@ class Journal:
         return self._bar
 
     def step(self, step: int, figures: dict[str, Tensor], average: Colorizer, last: bool) -> None:
-        """Note the figures of one step; every `every` steps, and at the last, write a row."""
+        """Note the figures of one step; every `every` steps, and at the last, write a row.
+
+        Raises UserError, before anything is saved, when a figure is not finite.
+        """
         for name, value in figures.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
         self._steps += 1
         if step % self.every and not last:
             return
         row = {name: float(total) / self._steps for name, total in self._sums.items()}
+        if broken := [name for name, value in row.items() if not math.isfinite(value)]:
+            raise UserError(
+                f"training diverged by step {step}: {', '.join(broken)} not finite; lower the learning rate"
+            )
         row |= self.validate(step, average)
         self._sums, self._steps = {}, 0
         self.rows.append({"step": step, **row})
