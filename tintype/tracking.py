@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CLOSING_SECONDS = 20.0  # that a process waits, in all, for what is still queued when its runs end
 WAITING_BYTES = 256 * 2**20  # in the queue: a server that far behind will not catch up
-METRICS_PER_RUN = 20  # MLflow draws a chart for each, and its page stalls on many
+METRICS_PER_RUN = 20  # names, from one stage: MLflow draws a chart for each, and its page stalls on many
 # Okabe and Ito (2008), "Color Universal Design": told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
