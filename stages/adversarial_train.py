@@ -71,6 +71,7 @@ def main(argv: list[str] | None = None) -> None:
             steps=p.steps,
             batch_size=p.batch_size,
             flip=params.training.flip,
+            film=params.training.film,
             seed=params.seed,
             device=fabric.device,
         )

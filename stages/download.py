@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     # Only the source that is named is imported, so that a stage depends on that file alone.
     source = importlib.import_module(f"tintype.sources.{settings.source}")
     with new_folder(arguments.out) as folder:
-        rows = source.gather(settings, folder)
-    print(f"{arguments.out}: {len(rows)} rows in manifest.csv")
+        line = source.gather(settings, folder)
+    print(f"{arguments.out}: {line}")
 
 
 if __name__ == "__main__":

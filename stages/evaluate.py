@@ -4,7 +4,7 @@
         --weights data/raw/weights --pictures reports/pictures/gan.csv --metrics reports/metrics/gan.json \\
         --samples reports/samples/gan
 
-Writes a row of figures per test tile, their summary, and each photograph's test regions coloured. LPIPS
+Writes a row of figures per test tile, their summary, and test regions coloured. LPIPS
 is computed where download@weights recorded its backbone; where not, the summary says so. Reads
 `classes` and `evaluate.metrics` of params.yaml.
 """
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     if lpips:
         summary[f"lpips_{net}"] = lpips
 
-    regions = Split(args.data, "test_region")
+    regions = Split.shown(args.data)
     with new_folder(args.samples) as folder:
         for number, record in enumerate(regions):
             region = Batch.of_records(record[None])

@@ -1,74 +1,105 @@
 """Turn gathered pictures into packed records that training reads.
 
-    python -m stages.prepare --layout tiles --raw data/raw/photos --out data/prepared/photos
+    python -m stages.prepare --set photos --raw data/raw/photos --out data/prepared/photos
 
-Reads `prepare` and `seed` of params.yaml. Writes shards, `index.csv`, `rejected.csv` (picture, reason)
-and `summary.json` (counts, mean Lab, histogram of ab over the training split). Layout `tiles` divides
-each photograph into regions for training, validation and test, and cuts those into tiles; layout
-`whole` keeps each picture as it is.
+Reads `prepare.SET`, `prepare.shared` and `seed` of params.yaml. Writes shards, `index.csv`, `contents.csv`
+(checksums), `rejected.csv` (path, kind, reason) and `summary.json` (counts, mean Lab, histogram of ab over
+the training split). Layout `tiles` divides each photograph into regions for training, validation and test,
+and cuts those into tiles; `squares` makes each picture one square, whole pictures divided among the splits;
+`whole` keeps pictures as they are.
 """
 
 import argparse
-import csv
 import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 
-import pandas as pd
-from joblib import Parallel, delayed
+import numpy as np
 
+from tintype import color_table, cutting, preparing
 from tintype import params as parameters
-from tintype import preparing, store
 from tintype.console import UserError, run
 from tintype.files import new_file, new_folder
+from tintype.jobs import workers
+from tintype.preparing import PARTS, Job, Task
 from tintype.progress import progress
-from tintype.sources import manifest
+from tintype.sources import manifest, places
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--layout", choices=["tiles", "whole"], required=True)
+    parser.add_argument("--set", choices=["photos", "bw"], required=True, help="a key of `prepare:`")
     parser.add_argument("--raw", type=Path, required=True, help="folder with manifest.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--params", type=Path, default="params.yaml")
     args = parser.parse_args(argv)
     params = parameters.load(args.params)
+    layout, shared = getattr(params.prepare, args.set), params.prepare.shared
 
-    listed = manifest.read(args.raw)
-    shared = listed["group"].duplicated(keep=False) & (listed["group"] != "")
-    pictures = listed.assign(shared_scene=shared).to_dict("records")
-    size = params.prepare.pictures_per_shard
-    chunks = [pictures[start : start + size] for start in range(0, len(pictures), size)]
-    with new_folder(args.out) as out:
-        # Each task writes its own shards and returns only rows, so that its backend may be processes or
-        # a cluster.
-        tasks = (
-            delayed(preparing.prepare_chunk)(
-                number, chunk, args.raw, out, args.layout, params.prepare, params.seed
-            )
-            for number, chunk in enumerate(chunks)
-        )
-        workers = Parallel(n_jobs=params.runtime.jobs, return_as="generator")(tasks)
-        chunks_done = list(progress(workers, "prepare", "shards", total=len(chunks)))
-        rows = [row for done in chunks_done for row in done.rows]
-        rejected = [reject for done in chunks_done for reject in done.rejected]
-        rejected += preparing.unlisted(args.raw, pictures)
-        if not pictures:
-            raise UserError(f"{args.raw / manifest.NAME} lists no pictures; look at download in params.yaml")
-        if not rows:
-            reasons = "; ".join(f"{reject['path']}: {reject['reason']}" for reject in rejected[:5])
-            raise UserError(f"{args.raw}: none of {len(pictures)} pictures can be used ({reasons})")
-        store.write_index(out, rows)
-        pd.DataFrame(rejected, columns=["path", "reason"]).to_csv(
-            out / "rejected.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL
-        )
-        summary = preparing.summary(out, rows, len(rejected))
+    pictures = sum(1 for _ in manifest.read(args.raw))
+    if not pictures:
+        raise UserError(f"{args.raw / manifest.NAME} lists no pictures; look at download in params.yaml")
+    with new_folder(args.out.absolute()) as out:
+        # Whole paths, for on a cluster the current folder may be another one.
+        job = Job(args.raw.absolute(), out, layout, shared.max_pixels, params.seed)
+        (out / PARTS).mkdir()
+        for conversion in sorted(cutting.conversions(layout)):
+            color_table.write(out / PARTS / f"{conversion}.npy", conversion)
+        together = shared_scenes(job.raw) if layout.layout == "tiles" else set()
+        work = ((task, job) for task in tasks(job.raw, shared.pictures_per_shard, together))
+        shards = -(-pictures // shared.pictures_per_shard)
+        totals = preparing.Totals()
+        with workers(params.runtime.job_backend, params.runtime.jobs) as mapped:
+            for done in progress(mapped(preparing.prepare_shard, work), "prepare", "shards", total=shards):
+                totals.add(done)
+        if not totals.taken:
+            reasons = "; ".join(f"{path}: {reason}" for path, _, reason in preparing.rejected(out, 5))
+            raise UserError(f"{args.raw}: none of {pictures} pictures can be used ({reasons})")
+        doubles = {}
+        if layout.layout != "whole":
+            doubles = preparing.find_duplicates(np.concatenate(totals.taken), layout.filters.near_duplicates)
+        more = [(path, "left out", reason) for path, reason in manifest.left_out(args.raw)]
+        more += preparing.unlisted(args.raw, manifest.read(args.raw))
+        summary = preparing.assemble(job, totals, doubles, more)
         with new_file(out / "summary.json") as file:
             lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in summary.items())
             file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     counts = ", ".join(f"{count} {split}" for split, count in summary["records"].items())
-    print(f"{args.out}: {counts}; {len(rejected)} pictures rejected")
+    rejected = ", ".join(f"{count} {kind}" for kind, count in summary["rejected"].items())
+    print(f"{args.out}: {counts}; rejected: {rejected or 'none'}")
+    wanted = [] if layout.layout == "whole" else ["train", "val", "test"]
+    if empty := [split for split in wanted if split not in summary["records"]]:
+        print(f"warning: nothing in {', '.join(empty)}: what needs it will stop", file=sys.stderr)
+
+
+def tasks(raw: Path, size: int, together: set[str]) -> Iterator[Task]:
+    """The manifest's pictures, `size` at a time; `together` are the groups that several of them share."""
+    rows, found = manifest.read(raw), {}
+    for number in count():
+        pictures = list(islice(rows, size))
+        if not pictures:
+            return
+        for place in {picture.place for picture in pictures} - set(found):
+            found[place] = str(places.find(raw, place).absolute())
+        yield Task(
+            number,
+            number * size,
+            [
+                (picture._replace(place=found[picture.place]), picture.group not in together)
+                for picture in pictures
+            ],
+        )
+
+
+def shared_scenes(raw: Path) -> set[str]:
+    """The groups that more than one picture belongs to."""
+    groups = Counter(picture.group for picture in manifest.read(raw))
+    return {group for group, pictures in groups.items() if pictures > 1 and group}
 
 
 if __name__ == "__main__":

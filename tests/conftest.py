@@ -1,10 +1,31 @@
 """What all tests share."""
 
 import signal
+from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
+
+from tintype import store
+from tintype.files import sha256
 
 # Tests are small, and two threads that wait for each other on a busy machine take longer than one.
 torch.set_num_threads(1)
 # What a shell starts in the background ignores Ctrl-C, and so would the programs that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def make_store():
+    """A function that writes a store of one split: `make_store(folder, "train", records)`."""
+
+    def make(folder: Path, split: str, records: list[np.ndarray]) -> None:
+        (offsets, _), rows = store.write_shard(folder, "0000000.npy", records), []
+        for record, offset in zip(records, offsets, strict=True):
+            _, height, width = record.shape
+            rows.append((split, "a", "", "", "", 0, 0, 0, width, height, "0000000.npy", offset))
+        store.write_csv(folder / store.INDEX, store.COLUMNS, rows)
+        store.write_contents(folder, {name: sha256(folder / name) for name in ("0000000.npy", store.INDEX)})
+
+    return make

@@ -20,9 +20,9 @@ def params(tmp_path_factory) -> Path:
     """The project's params.yaml, whatever it asks for, with a `download:` section that these tests know."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["download"] = {
-        "photos": {"source": "bundled", "pictures": "colour"},
-        "bw": {"source": "bundled", "pictures": "grey"},
-        "weights": {"source": "backbones", "net": "squeeze", "file": "gone.npz"},
+        "photos": {"source": "bundled", "pictures": "colour", "watch": "."},
+        "bw": {"source": "bundled", "pictures": "grey", "watch": "."},
+        "weights": {"source": "backbones", "net": "squeeze", "file": "gone.npz", "watch": "."},
     }
     path = tmp_path_factory.mktemp("params") / "params.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -32,10 +32,10 @@ def params(tmp_path_factory) -> Path:
 def test_a_set_is_gathered_by_its_name(tmp_path, params, capsys):
     out = tmp_path / "data" / "raw" / "bw"
     main(["--set", "bw", "--out", str(out), "--params", str(params)])
-    table = manifest.read(out)
-    assert "camera.png" in set(table["path"])
-    assert {path.name for path in out.iterdir()} == {*table["path"], "manifest.csv"}
-    assert capsys.readouterr().out == f"{out}: {len(table)} rows in manifest.csv\n"
+    pictures = {row.path for row in manifest.read(out)}
+    assert "camera.png" in pictures
+    assert {path.name for path in out.iterdir()} == {*pictures, "manifest.csv", "left_out.csv"}
+    assert capsys.readouterr().out == f"{out}: {len(pictures)} pictures in manifest.csv\n"
 
 
 def test_an_older_folder_is_replaced_whole(tmp_path, params):
@@ -53,13 +53,13 @@ def test_a_failure_half_way_leaves_the_older_folder_and_nothing_else(tmp_path, p
     (out / "older.png").write_bytes(b"older")
     copied = []
 
-    def fail_at_the_third(path):
-        copied.append(path)
+    def fail_at_the_third(origin, copy):
+        copied.append(origin)
         if len(copied) == 3:
             raise stop
-        return "0" * 64
+        copy.write_bytes(origin.read_bytes())
 
-    monkeypatch.setattr(bundled, "sha256", fail_at_the_third)
+    monkeypatch.setattr(bundled.shutil, "copyfile", fail_at_the_third)
     with pytest.raises(type(stop)):
         main(["--set", "photos", "--out", str(out), "--params", str(params)])
     assert len(copied) == 3

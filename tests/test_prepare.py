@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 from ruamel.yaml import YAML
 from skimage.color import gray2rgb, rgb2lab
 
 from stages import prepare
-from tintype import preparing, store, tiling
+from tintype import cutting, store, tiling
 from tintype.console import UserError
-from tintype.files import sha256
 from tintype.sources import manifest
 
 ROOT = Path(__file__).parents[1]
@@ -26,21 +24,18 @@ AUGMENT = {"copies": 1, "flip": True, "scale": [0.5, 2.0], "rotation": 20.0, "ex
 ALL_SPLITS = {"train", "val", "test", "test_region"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on tiles this small, more cost time
-    yield
-    torch.set_num_threads(threads)
-
-
 def params(folder: Path, jobs: int = 1, seed: int = 1, grey: str = "lab", **augment) -> str:
-    """The committed params.yaml, with small tiles."""
+    """The committed params.yaml, with small tiles and no filters."""
     tree = YAML(typ="safe").load(ROOT / "params.yaml")
     tree["seed"], tree["runtime"]["jobs"], tree["generator"]["depth"] = seed, jobs, 4
     tree["generator"]["output_stride"] = 1
-    tiles = {"side": 16, "stride": STRIDE, "split": SPLIT, "augment": AUGMENT | augment}
-    tree["prepare"] = {"grey": grey, "tiles": tiles, "pictures_per_shard": 2}
+    tiles = {"layout": "tiles", "side": 16, "stride": STRIDE, "split": SPLIT, "augment": AUGMENT | augment}
+    filters = {"min_side": 1, "min_chroma": 0.0, "near_duplicates": None}
+    tree["prepare"] = {
+        "shared": {"max_pixels": 1_000_000, "pictures_per_shard": 2},
+        "photos": tiles | {"input": {"training": grey, "test": grey}, "filters": filters},
+        "bw": {"layout": "whole", "input": grey},
+    }
     (folder / "params.yaml").write_text(json.dumps(tree))  # JSON is YAML too
     return str(folder / "params.yaml")
 
@@ -54,19 +49,28 @@ def photograph(seed: int, width: int = 150, height: int = 100) -> np.ndarray:
 def gather(raw: Path, pictures: dict[str, np.ndarray], groups: dict[str, str] | None = None) -> Path:
     """A folder as the download stage leaves it."""
     rows = []
-    for name, picture in pictures.items():
+    for name, picture in sorted(pictures.items()):
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(raw / name)
-        about = {"source": "", "licence": "", "group": (groups or {}).get(name, name)}
-        height, width, _ = picture.shape
-        rows.append({"path": name, "sha256": sha256(raw / name), "width": width, "height": height} | about)
+        about = manifest.about((raw / name).read_bytes())
+        group = (groups or {}).get(name, name)
+        rows.append(manifest.Picture(path=name, **about, source="", licence="", group=group))
     manifest.write(raw, rows)
     return raw
 
 
+def list_again(raw: Path, *names: str) -> None:
+    """Bring the manifest up to date with changed files."""
+    rows = [
+        row._replace(**manifest.about((raw / row.path).read_bytes())) if row.path in names else row
+        for row in list(manifest.read(raw))
+    ]
+    manifest.write(raw, rows)
+
+
 def run(raw: Path, out: Path, layout: str = "tiles", **changes) -> Path:
     paths = ["--raw", str(raw), "--out", str(out), "--params", params(raw.parent, **changes)]
-    prepare.main(["--layout", layout, *paths])
+    prepare.main(["--set", "bw" if layout == "whole" else "photos", *paths])
     return out
 
 
@@ -101,14 +105,14 @@ def test_no_pixel_of_a_held_out_region_or_its_margin_reaches_training(tmp_path, 
         regions.append(tiling.held_out(*args))
         return regions[-1]
 
-    monkeypatch.setattr(preparing, "held_out", seen)
+    monkeypatch.setattr(cutting, "held_out", seen)
     # Regions follow from the file's digest, which stays, so that painting a picture does not move them.
-    monkeypatch.setattr(preparing, "sha256", lambda path: digest)
+    monkeypatch.setattr(cutting, "_refuse_changed", lambda data, expected: None)
     width, height = np.random.default_rng(seed).integers([150, 48], [240, 150]).tolist()
     picture = np.zeros((height, width, 3), np.uint8)
     for copies in (0, 2):
         raw = gather(tmp_path / "raw", {"a.png": picture})
-        manifest.write(raw, manifest.read(raw).assign(sha256=digest).to_dict("records"))
+        manifest.write(raw, [row._replace(sha256=digest) for row in list(manifest.read(raw))])
         out = run(raw, tmp_path / "out", seed=seed, copies=copies)
         for box in regions[-1]["val"] + regions[-1]["test"]:
             left, top, right, bottom = box.grown(MARGIN)
@@ -149,7 +153,7 @@ def test_small_photographs_go_to_training_and_those_less_than_a_tile_are_rejecte
     splits = pd.read_csv(out / "index.csv").groupby("photograph")["split"].agg(set).to_dict()
     assert splits == {"three.png": ALL_SPLITS, "two.png": {"train"}, "tile.png": {"train"}}
     reason = "15 x 200 pixels are less than one 16-pixel tile"
-    assert (out / "rejected.csv").read_text() == f"path,reason\nless.png,{reason}\n"
+    assert (out / "rejected.csv").read_text() == f"path,kind,reason\nless.png,too small,{reason}\n"
 
 
 def test_two_runs_and_any_number_of_jobs_give_the_same_bytes(raw, tmp_path):
@@ -214,7 +218,7 @@ def test_the_summary_counts_all_and_measures_the_training_split(raw, tmp_path, l
     out = run(raw, tmp_path / "out", layout)
     summary, index = store.read_summary(out), pd.read_csv(out / "index.csv")
     assert summary["records"] == index["split"].value_counts().to_dict()
-    assert (summary["photographs"], summary["rejected"]) == (3, 0)
+    assert (summary["photographs"], summary["rejected"]) == (3, {})
     pixels = np.concatenate([record[1:].reshape(3, -1) for record in store.Split(out, split)], axis=1)
     assert summary["pixels"] == pixels.shape[1] == sum(count for _, _, count in summary["ab_histogram"])
     expected, _, _ = np.histogram2d(pixels[1], pixels[2], bins=(np.arange(257), np.arange(257)))
@@ -228,17 +232,19 @@ def test_pictures_that_cannot_be_used_are_named_with_a_reason_and_the_rest_goes_
     gather(raw, photographs("abcde"))
     (raw / "a.png").write_bytes((raw / "a.png").read_bytes()[:-200])
     (raw / "c.png").unlink()
-    Image.fromarray(photograph(7)).save(raw / "d.png")
     (raw / "e.png").write_bytes(b"")
+    list_again(raw, "a.png", "e.png")
+    Image.fromarray(photograph(7)).save(raw / "d.png")
     (raw / "sub").mkdir()
-    (raw / "sub" / "notes.txt").write_text("no picture")
+    Image.fromarray(photograph(8)).save(raw / "sub" / "more.png")
+    (raw / "sub" / "notes.txt").write_text("not called like a picture")
     out = run(raw, tmp_path / "out")
     assert records(out) == {key: record for key, record in before.items() if key[0] == "b.png"}
     reasons = pd.read_csv(out / "rejected.csv").set_index("path")["reason"].to_dict()
     parts = {"a.png": "damaged", "c.png": "missing", "d.png": "sha256", "e.png": "empty"}
-    parts["sub/notes.txt"] = "not named"
+    parts["sub/more.png"] = "not named"
     assert reasons.keys() == parts.keys() and all(part in reasons[path] for path, part in parts.items())
-    assert store.read_summary(out)["rejected"] == 5
+    assert store.read_summary(out)["rejected"] == {"not listed": 1, "unreadable": 4}
     assert str(tmp_path) not in (out / "rejected.csv").read_text()
 
 
@@ -246,6 +252,7 @@ def test_no_usable_picture_is_an_error_with_the_reasons_and_leaves_the_old_outpu
     before = contents(run(raw, tmp_path / "out"))
     for path in raw.glob("*.png"):
         path.write_bytes(b"no picture")
+    list_again(raw, "a.png", "b.png", "c.png")
     for out in ("out", "never"):
         with pytest.raises(UserError, match=r"raw: none of 3 pictures can be used \(a.png: no picture"):
             run(raw, tmp_path / out)
@@ -256,7 +263,7 @@ def test_no_usable_picture_is_an_error_with_the_reasons_and_leaves_the_old_outpu
 def test_as_a_program_it_exits_with_2_after_a_users_mistake(tmp_path):
     raw = gather(tmp_path / "raw", {"a.png": photograph(1, 9, 9)})
     paths = ["--raw", raw, "--out", tmp_path / "out", "--params", params(tmp_path)]
-    command = [sys.executable, "-m", "stages.prepare", "--layout", "tiles", *paths]
+    command = [sys.executable, "-m", "stages.prepare", "--set", "photos", *paths]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "error: " in done.stderr and "a.png: 9 x 9 pixels are less than" in done.stderr

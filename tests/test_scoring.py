@@ -124,12 +124,11 @@ def test_the_cost_of_the_store_is_that_of_rounding_lab():
     assert score(noise(4), noise(4).ab)["ciede2000_store"].shape == (3,)
 
 
-def test_pixels_weigh_inversely_to_their_class_in_the_split_that_is_scored(tmp_path):
+def test_pixels_weigh_inversely_to_their_class_in_the_split_that_is_scored(tmp_path, make_store):
     # Two classes far from each other and from the gamut's border, so that smoothing treats both alike.
     record = np.full((4, 10, 10), 128, dtype=np.uint8)
     record[2].flat[:10], record[3].flat[:10] = 128 + 40, 128 + 20
-    row = {"split": "test", "photograph": "a", "left": 0, "top": 0, "copy": 0}
-    store.write_index(tmp_path, store.write_shard(tmp_path, "test-0.npy", [record], [row]))
+    make_store(tmp_path, "test", [record])
     weigh = scoring.pixel_weights(store.Split(tmp_path, "test"), 10, 5.0)
     ab = torch.tensor([[[[0.0, 3, 40, 37]], [[0.0, -3, 20, 22]]]])
     weights = weigh(ab)

@@ -1,6 +1,8 @@
 """What the store promises: the records that were written, read lazily, and errors that say what to do."""
 
+import resource
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from tintype import store
 from tintype.batch import Batch
 from tintype.color import lab_to_bytes
 from tintype.console import UserError
-from tintype.files import write_json
+from tintype.files import sha256, write_json
 
 SIZES = [(8, 8), (3, 17), (40, 5), (1, 1)]  # height, width
 NAMES = ["b/é, 1.png", "NA", "007", "null"]
@@ -22,17 +24,31 @@ def records(seed: int = 0, sizes: list[tuple[int, int]] = SIZES) -> list[np.ndar
     return [rng.integers(0, 256, (4, *size), dtype=np.uint8) for size in sizes]
 
 
-def row(split: str, photograph: str, **more) -> dict:
-    return {"split": split, "photograph": photograph, "left": 4, "top": 9, "copy": 0} | more
+def row(split: str, photograph: str, record: np.ndarray, shard: str, offset: int, **more) -> dict:
+    """A row of the index."""
+    _, height, width = record.shape
+    found = {"split": split, "photograph": photograph, "group": "", "label": "", "condition": ""}
+    found |= {"left": 4, "top": 9, "copy": 0, "width": width, "height": height}
+    return found | {"shard": shard, "offset": offset} | more
+
+
+def complete(folder, rows: list[dict], *more: str) -> None:
+    """Write the tables of a store whose shards are there."""
+    store.write_csv(folder / "index.csv", store.COLUMNS, [tuple(row.values()) for row in rows])
+    names = {*(row["shard"] for row in rows), "index.csv", *more}
+    store.write_contents(folder, {name: sha256(folder / name) for name in names})
 
 
 def write(folder, splits: dict[str, list[np.ndarray]]) -> None:
     """A store with a shard for each split."""
     rows = []
     for split, some in splits.items():
-        named = [row(split, NAMES[number % len(NAMES)], copy=number) for number in range(len(some))]
-        rows += store.write_shard(folder, f"{split}-00000.npy", some, named)
-    store.write_index(folder, rows)
+        shard = f"{split}-00000.npy"
+        offsets, digest = store.write_shard(folder, shard, some)
+        assert digest == sha256(folder / shard)
+        for number, (record, offset) in enumerate(zip(some, offsets, strict=True)):
+            rows.append(row(split, NAMES[number % len(NAMES)], record, shard, offset, copy=number))
+    complete(folder, rows)
 
 
 def test_records_of_any_size_come_back_in_the_order_of_the_index(tmp_path):
@@ -48,8 +64,10 @@ def test_records_of_any_size_come_back_in_the_order_of_the_index(tmp_path):
 def test_a_split_may_lie_in_several_shards(tmp_path):
     rows = []
     for number, record in enumerate(records()):
-        rows += store.write_shard(tmp_path, f"all-{number:05d}.npy", [record], [row("all", f"{number}.png")])
-    store.write_index(tmp_path, rows[::-1])
+        shard = f"all-{number:05d}.npy"
+        (offset,), _ = store.write_shard(tmp_path, shard, [record])
+        rows.append(row("all", f"{number}.png", record, shard, offset))
+    complete(tmp_path, rows[::-1])
     for written, read in zip(records()[::-1], store.Split(tmp_path, "all"), strict=True):
         np.testing.assert_array_equal(read, written)
 
@@ -57,9 +75,8 @@ def test_a_split_may_lie_in_several_shards(tmp_path):
 def test_the_index_says_what_each_record_is_and_where_it_lies(tmp_path):
     write(tmp_path, {"train": records(0), "test": records(1)})
     text = (tmp_path / "index.csv").read_bytes()
-    assert (
-        text.startswith(b"split,photograph,left,top,copy,width,height,shard,offset\n") and b"\r" not in text
-    )
+    columns = b"split,photograph,group,label,condition,left,top,copy,width,height,shard,offset\n"
+    assert text.startswith(columns) and b"\r" not in text
     index = store.Split(tmp_path, "test").index
     assert list(index.columns) == store.COLUMNS and list(index.index) == [0, 1, 2, 3]
     assert list(index["photograph"]) == NAMES, "a name is text, whatever it looks like"
@@ -77,7 +94,7 @@ def test_the_same_records_make_the_same_bytes(tmp_path):
         (tmp_path / name).mkdir()
         write(tmp_path / name, {"train": records()})
         contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
-    assert contents[0] == contents[1] and set(contents[0]) == {"index.csv", "train-00000.npy"}
+    assert contents[0] == contents[1] and set(contents[0]) == {"contents.csv", "index.csv", "train-00000.npy"}
 
 
 def test_records_are_read_from_disk_when_asked_for_and_not_before(tmp_path):
@@ -107,14 +124,14 @@ def test_a_batch_holds_the_records_asked_for_in_that_order(tmp_path):
 
 
 def test_a_missing_store_and_an_empty_split_are_explained(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere: no index.csv here; run `dvc repro prepare`"):
+    with pytest.raises(UserError, match=r"nowhere: no contents.csv here; run `dvc repro prepare`"):
         store.Split(tmp_path / "nowhere", "train")
     with pytest.raises(UserError, match=r"nowhere: no summary.json here; run `dvc repro prepare`"):
         store.read_summary(tmp_path / "nowhere")
     write(tmp_path, {"train": records(), "all": records()})
     with pytest.raises(UserError, match=r"no records of split 'val' \(found: all, train\)"):
         store.Split(tmp_path, "val")
-    store.write_index(tmp_path, [])
+    complete(tmp_path, [])
     with pytest.raises(UserError, match=r"no records of split 'val' \(found: nothing\)"):
         store.Split(tmp_path, "val")
 
@@ -153,3 +170,57 @@ def test_stored_records_make_a_batch_without_a_warning(tmp_path):
     finally:
         torch.set_warn_always(False)
     assert torch.equal(lab_to_bytes(batch.lab)[0], torch.from_numpy(records()[1][1:]))
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+@pytest.mark.parametrize("name", ["train-00000.npy", "test-00000.npy", "index.csv"])
+def test_a_damaged_file_is_named_before_anything_is_read(tmp_path, name, damage):
+    write(tmp_path, {"train": records(0), "test": records(1)})
+    data = bytearray((tmp_path / name).read_bytes())
+    data[-2] ^= 1
+    if damage == "remove":
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(data if damage == "flip" else data[:-2])
+    with pytest.raises(UserError, match=rf"{name}: .*dvc repro -f prepare"):
+        store.Split(tmp_path, "train")
+
+
+def test_more_shards_than_a_process_may_have_open_files_can_be_read(tmp_path):
+    rows, many = [], 300
+    for number in range(many):
+        shard, record = f"{number:05d}.npy", np.full((4, 2, 2), number % 256, np.uint8)
+        (offset,), _ = store.write_shard(tmp_path, shard, [record])
+        rows.append(row("train", f"{number:05d}.png", record, shard, offset))
+    complete(tmp_path, rows)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    split = store.Split(tmp_path, "train")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 280, limits[1]))
+    try:
+        batch = split.batch(np.arange(many))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    np.testing.assert_array_equal(batch[:, 0, 0, 0], np.arange(many) % 256)
+
+
+def test_conditions_go_with_their_records(tmp_path):
+    write(tmp_path, {"train": records(0), "test": records(1)})
+    assert store.Split(tmp_path, "test").conditions(np.array([0])) is None
+    one_hot = np.eye(8, dtype=np.uint8)
+    np.save(tmp_path / "conditions.npy", one_hot)
+    index = pd.read_csv(tmp_path / "index.csv", keep_default_na=False, dtype=str).to_dict("records")
+    complete(tmp_path, index, "conditions.npy")
+    split = store.Split(tmp_path, "test")
+    np.testing.assert_array_equal(split.conditions(np.array([2, 0])), one_hot[[6, 4]])
+    batch = Batch.of_records(split.batch(np.array([1])), conditions=split.conditions(np.array([1])))
+    assert batch.condition.dtype == torch.float32 and batch.condition.tolist() == [one_hot[5].tolist()]
+
+
+def test_what_is_shown_are_the_test_regions_or_else_the_first_test_pictures(tmp_path):
+    write(tmp_path, {"test": records(0, [(3, 3)] * 20)})
+    shown = store.Split.shown(tmp_path)
+    assert len(shown) == len(shown.index) == 12
+    np.testing.assert_array_equal(shown[11], store.Split(tmp_path, "test")[11])
+    write(tmp_path, {"test": records(0), "test_region": records(1)})
+    np.testing.assert_array_equal(store.Split.shown(tmp_path)[0], records(1)[0])

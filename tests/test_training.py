@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tintype import ab_classes, store
+from tintype import ab_classes
 from tintype.adversaries import energy, vanilla
 from tintype.batch import Batch
 from tintype.color import lab_to_bytes
@@ -39,12 +39,11 @@ def pictures(number: int, size: int = 16, seed: int = 0) -> Batch:
 
 
 @pytest.fixture
-def split(tmp_path) -> Split:
+def split(tmp_path, make_store) -> Split:
     records = [np.full((4, 4, 4), number, dtype=np.uint8) for number in range(10)]
     for record in records:
         record[0, 0, 0] = 200  # so that a mirrored picture differs
-    rows = [{"split": "train", "photograph": "a", "left": 0, "top": 0, "copy": 0} for _ in records]
-    store.write_index(tmp_path, store.write_shard(tmp_path, "train-0.npy", records, rows))
+    make_store(tmp_path, "train", records)
     return Split(tmp_path, "train")
 
 
@@ -97,7 +96,9 @@ def test_adversarial_training_pulls_a_grey_generator_towards_the_real_colours(na
 
 def test_every_epoch_shows_every_record_once_in_another_order(split):
     def order(steps: int, seed: int) -> list[int]:
-        stream = batches(split, steps=steps, batch_size=4, flip=False, seed=seed, device=torch.device("cpu"))
+        stream = batches(
+            split, steps=steps, batch_size=4, flip=False, film=0.0, seed=seed, device=torch.device("cpu")
+        )
         return [int(value) for _, batch in stream for value in (batch.L[:, 0, 1, 1] * 2.55).round()]
 
     seen = order(steps=5, seed=1)
@@ -107,8 +108,18 @@ def test_every_epoch_shows_every_record_once_in_another_order(split):
     assert order(steps=2, seed=1) == seen[:8], "what a step sees must not depend on how many follow"
 
 
+def test_film_ages_the_input_alone_and_the_same_at_the_same_step(split):
+    settings = {"steps": 3, "batch_size": 10, "flip": True, "seed": 1, "device": torch.device("cpu")}
+    clean, aged, again = (list(batches(split, film=film, **settings)) for film in (0.0, 1.0, 1.0))
+    for (_, before), (_, after), (_, same) in zip(clean, aged, again, strict=True):
+        assert torch.equal(before.lab, after.lab) and torch.equal(after.input, same.input)
+        assert (before.input != after.input).any()
+    # A step is the same without the steps before it.
+    assert torch.equal(next(iter(batches(split, film=1.0, **settings)))[1].input, aged[0][1].input)
+
+
 def test_flips_mirror_all_planes_of_a_picture_together_and_about_half_of_the_pictures(split):
-    stream = batches(split, steps=25, batch_size=10, flip=True, seed=1, device=torch.device("cpu"))
+    stream = batches(split, steps=25, batch_size=10, flip=True, film=0.0, seed=1, device=torch.device("cpu"))
     corners = torch.cat([batch.input[:, 0, 0] for _, batch in stream]) > 70
     assert (corners[:, 0] ^ corners[:, -1]).all()
     assert 0.35 < corners[:, -1].float().mean() < 0.65
@@ -130,12 +141,11 @@ def test_the_average_follows_the_weights_and_copies_the_statistics():
     assert not average.model.training and not any(p.requires_grad for p in average.model.parameters())
 
 
-def test_the_journal_averages_over_the_steps_between_two_rows_and_shows_the_same_pictures(tmp_path):
+def test_the_journal_averages_between_two_rows_and_shows_the_same_pictures(tmp_path, make_store):
     batch = pictures(10)
     lab = lab_to_bytes(batch.lab).numpy()
     records = [np.concatenate([picture[:1], picture]) for picture in lab]
-    rows = [{"split": "val", "photograph": "a", "left": 0, "top": 0, "copy": 0} for _ in records]
-    store.write_index(tmp_path, store.write_shard(tmp_path, "val-0.npy", records, rows))
+    make_store(tmp_path, "val", records)
     logged = SimpleNamespace(metrics=lambda step, row: None, images=[])
     logged.image = lambda key, step, picture: logged.images.append((key, step, picture))
     journal = Journal(logged, Split(tmp_path, "val"), every=2, device=torch.device("cpu"))

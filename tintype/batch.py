@@ -13,21 +13,29 @@ from tintype.color import bytes_to_lab
 class Batch:
     """Pictures of one size: what a generator is given, and what it should answer.
 
-    input: (N, 1, H, W), the lightness of the grey picture, in [0, 100]. L: (N, 1, H, W), the colour
-    picture's own lightness, in [0, 100]; equal to `input` where the grey conversion is `lab`. ab: (N,
-    2, H, W), the colours to find, in about [-110, 110].
+    input: (N, 1, H, W), the lightness of the grey picture, in [0, 100]. L: (N, 1, H, W), the colour picture's
+    own lightness, in [0, 100]; equal to `input` where the grey conversion is `lab`. ab: (N, 2, H, W), the
+    colours to find, in about [-110, 110]. condition: (N, K) in {0, 1}, one-hot attributes that the colours
+    depend on, where the pictures have such.
     """
 
     input: Tensor
     L: Tensor
     ab: Tensor
+    condition: Tensor | None = None
 
     @classmethod
-    def of_records(cls, records: np.ndarray | Tensor, device: torch.device | str = "cpu") -> "Batch":
-        """A batch of stored records, uint8 (N, 4, H, W)."""
+    def of_records(
+        cls,
+        records: np.ndarray | Tensor,
+        device: torch.device | str = "cpu",
+        conditions: np.ndarray | None = None,
+    ) -> "Batch":
+        """A batch of stored records, uint8 (N, 4, H, W), and of their conditions, uint8 (N, K)."""
         stored = torch.as_tensor(records).to(device)
         lab = bytes_to_lab(stored[:, 1:])
-        return cls(input=stored[:, :1].float() / 2.55, L=lab[:, :1], ab=lab[:, 1:])
+        condition = None if conditions is None else torch.as_tensor(conditions).to(device).float()
+        return cls(stored[:, :1].float() / 2.55, L=lab[:, :1], ab=lab[:, 1:], condition=condition)
 
     @property
     def lab(self) -> Tensor:

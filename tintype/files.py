@@ -23,6 +23,11 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def project_root() -> Path:
+    """The project's folder, even where DVC runs an experiment in a copy: what no stage tracks is here."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to write into; it becomes `path`, replacing it, when the block succeeds.

@@ -12,6 +12,10 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from tintype.files import new_file
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
+SUFFIXES = {  # what files of these formats are called, in any case; what a file is, its bytes say
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff"),
+    *(".bmp", ".dib", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+}
 MAX_PIXELS = 160_000_000  # room for the largest sensors and scans; 640 MB once decoded
 
 _SRGB = ImageCms.createProfile("sRGB")
@@ -32,8 +36,13 @@ class UnreadablePicture(Exception):
     """A file that is no picture we can read. The message is a short reason, which holds no path."""
 
 
-def decode(source: Path | BinaryIO) -> np.ndarray:
+def decode(
+    source: Path | BinaryIO, max_pixels: int = MAX_PIXELS, at_least: tuple[int, int] | None = None
+) -> np.ndarray:
     """Decode a picture file to upright sRGB: a uint8 array (H, W, 3) that the caller may write to.
+
+    - With `at_least` (width, height), a JPEG may come out at a half, a quarter or an eighth of its size, as
+      long as neither side gets shorter than asked for: faster, where it is to be shrunk anyway.
 
     - EXIF orientation is applied. Of an animation or a file of many pages, the first is taken.
     - Transparency is flattened over white.
@@ -45,12 +54,12 @@ def decode(source: Path | BinaryIO) -> np.ndarray:
       a tint at worst. CMYK without a profile is read by Pillow's plain formula.
 
     Raises UnreadablePicture for whatever cannot be read: an empty file, no picture, a format not in FORMATS,
-    a damaged or truncated picture, more than MAX_PIXELS, samples without a known white. Errors of the file
+    a damaged or truncated picture, more than `max_pixels`, samples without a known white. Errors of the file
     system (no such file, no permission) are not about the picture, and pass as they are.
     """
     if isinstance(source, Path):
         with open(source, "rb") as file:
-            return decode(file)
+            return decode(file, max_pixels, at_least)
     if not source.read(1):
         raise UnreadablePicture("the file is empty")
     source.seek(0)
@@ -58,10 +67,12 @@ def decode(source: Path | BinaryIO) -> np.ndarray:
         # Pillow warns about large pictures, which we limit ourselves, and about damage beside the pixels.
         with warnings.catch_warnings(action="ignore"), Image.open(source, formats=FORMATS) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise UnreadablePicture(f"{width} x {height} pixels; at most {MAX_PIXELS:,} are read")
+            if width * height > max_pixels:
+                raise UnreadablePicture(f"{width} x {height} pixels; at most {max_pixels:,} are read")
             if width * height == 0:
                 raise UnreadablePicture(f"{width} x {height} pixels")
+            if at_least:
+                image.draft(None, at_least if _orientation(image) < 5 else at_least[::-1])
             image.load()
             _refuse_misread(image)
             return np.array(_upright(_to_srgb(image), _orientation(image)))
@@ -72,9 +83,18 @@ def decode(source: Path | BinaryIO) -> np.ndarray:
         reason = f"no picture, or damaged, or of a rare kind; formats read: {', '.join(FORMATS)}"
         raise UnreadablePicture(reason) from None
     except Image.DecompressionBombError:
-        raise UnreadablePicture(f"too large: at most {MAX_PIXELS:,} pixels are read") from None
+        raise UnreadablePicture(f"too large: at most {max_pixels:,} pixels are read") from None
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         raise UnreadablePicture(f"damaged: {str(error) or type(error).__name__}") from error
+
+
+def dimensions(source: BinaryIO) -> tuple[int, int]:
+    """Width and height of the upright picture, from the file's head; (0, 0) where that cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=FORMATS) as image:
+            return image.size if _orientation(image) < 5 else image.size[::-1]
+    except Exception:  # noqa: BLE001  a damaged file makes Pillow raise nearly anything; decode says what it is
+        return 0, 0
 
 
 def encode_png(path: Path, picture: np.ndarray) -> None:

@@ -2,17 +2,17 @@
 
     python -m tintype.params [PATH]
 
-checks a file and lists every problem in it. The classes below are the schema: a class per section, a line per
-key, and no defaults, for every value stands in `params.yaml`. What a message calls "allowed" is derived from
-them, so a new key needs its line here and nothing else. A rule between keys goes into `_compare`.
+checks a file and lists every problem in it. The schema is in `params_schema.py`; a rule between keys goes
+into `_compare`.
 """
 
 import argparse
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
@@ -20,175 +20,10 @@ from ruamel.yaml.reader import ReaderError
 
 from tintype import params_wording as wording
 from tintype.console import UserError, run
+from tintype.params_schema import Params
 
 PRETRAINED = "cnn"  # the generator that pretraining makes and adversarial training starts from
 FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
-
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Unit = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]  # of a running mean, which at 1 would never move
-Zoom = Annotated[float, Field(ge=0.25, le=4)]  # further, and a tile shows specks or blur instead of a picture
-Width = Annotated[int, Field(ge=4)]  # channels; fewer cannot carry lightness, two colours and an edge
-Text = Annotated[str, Field(min_length=1)]
-_from_list = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-# Python has 1 == 1.0 == True, and so has a Literal of whole numbers.
-_only_int = BeforeValidator(lambda value: value if type(value) is int else None)
-
-
-class Section(BaseModel):
-    """A mapping in `params.yaml` whose keys are all known and all required."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Pictures(Section):
-    source: Literal["bundled"]
-    pictures: Literal["colour", "grey"]
-
-
-class Weights(Section):
-    source: Literal["backbones"]
-    net: Literal["squeeze", "alex", "vgg"]
-    file: Text | None
-
-
-class Download(Section):
-    photos: Pictures
-    bw: Pictures
-    weights: Weights
-
-
-class Split(Section):
-    cell: Count
-    val: Share
-    test: Share
-    margin: Annotated[int, Field(ge=0)]
-
-
-class Augment(Section):
-    copies: Annotated[int, Field(ge=0)]
-    flip: bool
-    scale: Annotated[tuple[Zoom, Zoom], _from_list]
-    rotation: Annotated[float, Field(ge=0, le=45)]  # degrees; further, and another side of the picture is up
-    exposure: Unit
-
-
-class Tiles(Section):
-    # Not `size`: DVC leaves keys of that name out when it looks for results in its run cache.
-    side: Annotated[int, Field(ge=16)]
-    stride: Count
-    split: Split
-    augment: Augment
-
-
-class Prepare(Section):
-    grey: Literal["lab", "luma601", "luma709", "average", "red", "green", "blue"]
-    tiles: Tiles
-    pictures_per_shard: Count
-
-
-class Generator(Section):
-    backbone: Literal["unet"]
-    width: Width
-    depth: Annotated[int, Field(ge=1, le=6)]
-    output_stride: Annotated[Literal[1, 2, 4], _only_int]
-
-
-class Classes(Section):
-    grid: Annotated[int, Field(ge=5, le=50)]  # units of ab, of which sRGB spans about 200 each way
-    neighbours: Annotated[int, Field(ge=1, le=32)]
-    sigma: Positive
-    rebalance: Unit  # lambda: at 0 a class weighs by its rarity alone, at 1 all weigh alike
-    temperature: Annotated[float, Field(gt=0, le=1)]  # towards 0 the mode of the classes, at 1 their mean
-
-
-class Training(Section):
-    precision: Literal["auto", "float32", "bfloat16"]
-    validate_every: Count
-    flip: bool
-
-
-class Pretrain(Section):
-    steps: Count
-    batch_size: Count
-    lr: Positive
-    betas: Annotated[tuple[Decay, Decay], _from_list]
-    weight_decay: NotNegative
-    ema: Decay
-
-
-class Shared(Section):
-    steps: Count
-    batch_size: Annotated[int, Field(ge=2)]  # the pull-away term compares pairs within a batch
-    lr: Positive
-    discriminator_lr: Positive
-    betas: Annotated[tuple[Decay, Decay], _from_list]
-    ema: Decay
-
-
-class Adversary(Section):
-    init: Text
-    width: Width
-    pixel: NotNegative
-    adversarial: NotNegative
-
-
-class Vanilla(Adversary):
-    objective: Literal["vanilla"]
-    discriminator: Literal["patch"]
-
-
-class Energy(Adversary):
-    objective: Literal["energy"]
-    discriminator: Literal["autoencoder"]
-    margin: Annotated[float, Field(gt=1)]  # times the energy of real pictures, which fakes are to exceed
-    pull_away: NotNegative
-
-
-class Adversarial(Section):
-    shared: Shared
-    models: dict[str, Annotated[Vanilla | Energy, Field(discriminator="objective")]]
-
-
-class Metrics(Section):
-    lpips: Literal["squeeze", "alex", "vgg"]
-
-
-class Evaluate(Section):
-    models: Annotated[dict[str, Text], Field(min_length=1)]
-    metrics: Metrics
-
-
-class RealBW(Section):
-    models: Annotated[tuple[str, ...], Field(min_length=1), _from_list]
-
-
-class Tracking(Section):
-    uri: Text
-    experiment: Text
-
-
-class Runtime(Section):
-    accelerator: Literal["auto", "cpu", "cuda"]
-    jobs: Count
-    tracking: Tracking
-
-
-class Params(Section):
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy's and torch's generators both accept
-    download: Download
-    prepare: Prepare
-    generator: Generator
-    classes: Classes
-    training: Training
-    pretrain: Pretrain
-    adversarial: Adversarial
-    evaluate: Evaluate
-    real_bw: RealBW
-    runtime: Runtime
 
 
 def load(path: Path | str = "params.yaml") -> Params:
@@ -242,35 +77,45 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
         wrong = any(path.startswith(key) or key.startswith(path) for path, key in pairs)
         return None if wrong or None in found else found
 
-    match values("prepare.tiles.side", "generator.depth"):
+    match values("prepare.photos.side", "generator.depth"):
         case side, depth if side % 2**depth:
             allowed = f"a multiple of {2**depth}, for generator.depth {depth} halves a tile that often"
-            problems["prepare.tiles.side"] = wording.found(side, allowed)
-    match values("prepare.tiles.side", "generator.output_stride"):
+            problems["prepare.photos.side"] = wording.found(side, allowed)
+    match values("prepare.photos.side", "generator.output_stride"):
         case side, stride if side % (8 * stride) or side < 16 * stride:
             allowed = (
                 f"a multiple of {8 * stride}, at least {16 * stride}, for generator.output_stride {stride}"
             )
-            problems["prepare.tiles.side"] = wording.found(side, f"{allowed}: discriminators shrink it on")
+            problems["prepare.photos.side"] = wording.found(side, f"{allowed}: discriminators shrink it on")
     match values("download.weights.net", "evaluate.metrics.lpips"):
         case gathered, wanted if gathered != wanted:
             allowed = f"{gathered}, which download.weights.net gathers"
             problems["evaluate.metrics.lpips"] = wording.found(wanted, allowed)
-    match values("prepare.tiles.split.cell", "prepare.tiles.side"):
+    match values("prepare.photos.split.cell", "prepare.photos.side"):
         case cell, side if cell < side:
-            allowed = f"at least {side}, for a cell is to hold a tile: prepare.tiles.side {side}"
-            problems["prepare.tiles.split.cell"] = wording.found(cell, allowed)
+            allowed = f"at least {side}, for a cell is to hold a tile: prepare.photos.side {side}"
+            problems["prepare.photos.split.cell"] = wording.found(cell, allowed)
     match values("generator.output_stride", "generator.depth"):
         case stride, depth if stride > 2**depth:
             allowed = f"at most {2**depth} with generator.depth {depth}, which halves a tile that often"
             problems["generator.output_stride"] = wording.found(stride, allowed)
-    match values("prepare.tiles.split.val", "prepare.tiles.split.test"):
+    match values("prepare.photos.split.val", "prepare.photos.split.test"):
         case val, test if val + test >= 1:
-            allowed = f"less than {1 - val:g}, for prepare.tiles.split.val {val} and training need the rest"
-            problems["prepare.tiles.split.test"] = wording.found(test, allowed)
-    match values("prepare.tiles.augment.scale"):
+            allowed = f"less than {1 - val:g}, for prepare.photos.split.val {val} and training need the rest"
+            problems["prepare.photos.split.test"] = wording.found(test, allowed)
+    for here in ("download.photos", "download.bw"):
+        path = _at(tree, f"{here}.path") or _local_file(_at(tree, f"{here}.url"))
+        match values(f"{here}.source", f"{here}.watch"):
+            case "folder" | "archive" | "icons" | "sketches", watch if path:
+                if Path(watch) not in [Path(path), *Path(path).parents]:
+                    allowed = f"{path}, or a folder around it; else nobody notices when pictures change"
+                    problems[f"{here}.watch"] = wording.found(watch, allowed)
+        match values(f"{here}.test"):
+            case ["ctest10k"] if _at(tree, f"{here}.names") is None:
+                problems[f"{here}.names"] = wording.found(None, "the file that lists the ctest10k pictures")
+    match values("prepare.photos.augment.scale"):
         case [[low, high]] if low > high:
-            problems["prepare.tiles.augment.scale"] = wording.found([low, high], "the lower number first")
+            problems["prepare.photos.augment.scale"] = wording.found([low, high], "the lower number first")
 
     adversaries, evaluated = _at(tree, "adversarial.models"), _at(tree, "evaluate.models")
     if not isinstance(adversaries, dict):
@@ -302,6 +147,10 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
             problems[f"evaluate.models.{name}"] = wording.unknown(name, sources)
         elif evaluated[name] != sources[name]:
             problems[f"evaluate.models.{name}"] = wording.found(evaluated[name], sources[name])
+
+
+def _local_file(url: Any) -> str | None:
+    return unquote(urlsplit(url).path) if isinstance(url, str) and url.startswith("file:") else None
 
 
 def _at(tree: Any, path: str) -> Any:

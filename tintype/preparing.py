@@ -1,144 +1,245 @@
-"""From picture files to records of the store: what one worker does for a chunk of pictures."""
+"""From picture files to a shard of the store: what one worker does, and what is put together at the end."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import csv
+import hashlib
+import heapq
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from tintype import store
-from tintype.augment import changed_tile
-from tintype.color import bytes_to_lab, lab_to_bytes, rgb_to_lab
+from tintype import cutting, duplicates, store
+from tintype.conditions import Vocabulary
 from tintype.files import sha256
-from tintype.film import grey_plane
-from tintype.images import UnreadablePicture, decode
-from tintype.tiling import Box, held_out, tiles
+from tintype.images import SUFFIXES, UnreadablePicture
+from tintype.sources import manifest
+from tintype.sources.manifest import Picture
+
+PARTS = "parts"  # in the unfinished store: tasks leave their rows there, tables are shared from there
+REJECTED = ["number", "path", "kind", "reason"]
 
 
-class Cut(NamedTuple):
-    """A part of a picture that becomes a record: uint8 RGB `pixels`, from `box`, or a changed copy of it."""
+class Job(NamedTuple):
+    """What all tasks of a run have in common."""
 
-    split: str
-    box: Box
-    pixels: np.ndarray
-    copy: int = 0
-
-
-@dataclass
-class Done:
-    """What became of a chunk: rows of the index, and pictures left out with the reason."""
-
-    rows: list[dict] = field(default_factory=list)
-    rejected: list[dict] = field(default_factory=list)
+    raw: Path
+    out: Path
+    layout: Any  # the section of params.yaml: Tiles, Squares or Whole
+    max_pixels: int
+    seed: int
 
 
-def prepare_chunk(
-    number: int, pictures: list[dict], raw: Path, out: Path, layout: str, settings, seed: int
-) -> Done:
-    """Write the shards of one chunk of the manifest's pictures into `out`; no other chunk matters to it.
+class Task(NamedTuple):
+    """The pictures of one shard: (picture, whether no other picture shows its scene)."""
 
-    A picture that can't be used is named in the result with its reason, and the rest goes on.
+    number: int
+    first: int  # of its pictures, the place in the manifest
+    pictures: list[tuple[Picture, bool]]
+
+
+class Done(NamedTuple):
+    """What the caller has to know of a task: little, for there may be thousands."""
+
+    name: str
+    sha256: str  # of the shard
+    histogram: np.ndarray  # of the pixels that summary.json is to count, by ab: int64 (65536,)
+    lightness: int  # sum of their 8-bit L
+    taken: np.ndarray  # a row per picture that was taken, of type `TAKEN`
+
+
+TAKEN = np.dtype([
+    ("number", np.int64),  # its place in the manifest
+    ("order", np.uint8),  # of two that look alike, the one with the lower order stays
+    ("group", np.uint64),
+    ("digest", np.uint64, 2),
+    ("hash", np.uint64),
+    ("thumbnail", np.uint8, 48),
+])  # fmt: skip
+
+
+class Totals:
+    """What is kept of all tasks: some hundred bytes for each picture, whatever its size."""
+
+    def __init__(self) -> None:
+        self.shards: dict[str, str] = {}  # name: sha256
+        self.histogram = np.zeros(2**16, np.int64)
+        self.lightness = 0
+        self.taken: list[np.ndarray] = []  # one for each task that took any
+
+    def add(self, done: Done) -> None:
+        """Take in the result of a task."""
+        self.shards[done.name] = done.sha256
+        self.histogram += done.histogram
+        self.lightness += done.lightness
+        self.taken += [done.taken] if len(done.taken) else []
+
+
+def prepare_shard(task: Task, job: Job) -> Done:
+    """Write one shard into `job.out`, and its rows of the index and of the rejected pictures into PARTS.
+
+    A picture that can't be used is named there with its reason, and the rest goes on.
     """
-    done = Done()
-    shards: dict[str, tuple[list[np.ndarray], list[dict]]] = {}
-    for picture in pictures:
+    records, rows, rejected, taken = [], [], [], []
+    for number, (picture, alone) in enumerate(task.pictures, start=task.first):
         try:
-            rgb = _read(raw, picture)
-            cuts = list(_tiles(rgb, picture, settings, seed) if layout == "tiles" else _whole(rgb))
-        except UnreadablePicture as error:
-            done.rejected.append({"path": picture["path"], "reason": str(error)})
+            found = cutting.cut(
+                picture, alone, job.raw, job.layout, job.out / PARTS, job.max_pixels, job.seed
+            )
+        except cutting.Rejected as error:
+            rejected.append((number, picture.path, error.kind, str(error)))
             continue
-        for cut in cuts:
-            records, rows = shards.setdefault(cut.split, ([], []))
-            records.append(_record(cut.pixels, settings.grey))
-            where = {"left": cut.box.left, "top": cut.box.top, "copy": cut.copy}
-            rows.append({"split": cut.split, "photograph": picture["path"], **where})
-    for split, (records, rows) in shards.items():
-        done.rows += store.write_shard(out, f"{split}-{number:05d}.npy", records, rows)
-    return done
+        except UnreadablePicture as error:
+            rejected.append((number, picture.path, "unreadable", str(error)))
+            continue
+        about = (picture.path, picture.group, picture.label, picture.condition)
+        for cut in found.cuts:
+            _, height, width = cut.record.shape
+            rows.append((number, cut.split, *about, cut.box.left, cut.box.top, cut.copy, width, height))
+            records.append(cut.record)
+        group, content = (
+            _numbers(picture.group or picture.path),
+            _numbers(picture.sha256 + picture.input_sha256),
+        )
+        taken.append((number, found.order, group[0], content[:2], *found.signature))
+    name = f"{task.number:07d}.npy"
+    offsets, digest = store.write_shard(job.out, name, records)
+    placed = ((*row, name, offset) for row, offset in zip(rows, offsets, strict=True))
+    store.write_csv(_part(job.out, task.number, "index"), ["number", *store.COLUMNS], placed)
+    store.write_csv(_part(job.out, task.number, "rejected"), REJECTED, rejected)
+    seen = [record for record, (_, split, *_) in zip(records, rows, strict=True) if counted(split)]
+    return Done(name, digest, store.count_ab(seen), sum(map(_lightness, seen)), np.array(taken, TAKEN))
 
 
-def unlisted(raw: Path, pictures: list[dict]) -> list[dict]:
-    """Files under `raw` that the manifest doesn't name, as rejected pictures: every file is accounted for."""
-    listed = {picture["path"] for picture in pictures} | {"manifest.csv"}
-    found = sorted(path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file())
-    return [{"path": path, "reason": "not named in manifest.csv"} for path in found if path not in listed]
+def counted(split: str) -> bool:
+    """Whether the summary's histogram and mean count a split: training, or all where nothing is split."""
+    return split in ("train", "all")
 
 
-def summary(folder: Path, rows: list[dict], rejected: int) -> dict:
-    """Counts per split; mean Lab and the histogram of 8-bit ab of the training split (else of all).
+def find_duplicates(taken: np.ndarray, bits: int | None) -> dict[int, tuple[int, str, str]]:
+    """Pictures to leave out (by number): the number of the one that stays, the kind, and how they resemble.
 
-    `ab_histogram` lists [a, b, pixels] for each value that occurs, in ab units: the prior of class
-    rebalancing.
+    taken: rows of type `TAKEN`; bits: in which hashes of pictures that look alike may differ, None not to
+    look. Of two, the one in the test split stays, else the one in validation, else the first: so training
+    sees nothing like what is held out, and no picture ever changes its split.
     """
-    splits = list(dict.fromkeys(row["split"] for row in rows))
-    counted = store.Split(folder, "train" if "train" in splits else splits[0])
-    histogram = counted.ab_histogram()
-    total, pixels = np.zeros(3), int(histogram.sum())
-    for number in range(len(counted)):
-        lab = bytes_to_lab(torch.as_tensor(counted[number][1:]))
-        total += lab.sum(dim=(1, 2), dtype=torch.float64).numpy()
-    occurring = [[int(a) - 128, int(b) - 128, int(histogram[a, b])] for a, b in np.argwhere(histogram)]
+    taken = taken[np.lexsort((taken["number"], taken["order"]))]
+    left_out = {}
+    if bits is not None:
+        first = duplicates.alike(taken["hash"], taken["thumbnail"], taken["group"], bits)
+        left_out |= _named(taken, first, "near duplicate", "looks like")
+    return left_out | _named(taken, duplicates.same(taken["digest"]), "duplicate", "is the same file as")
+
+
+def assemble(
+    job: Job, totals: Totals, left_out: dict[int, tuple[int, str, str]], more: list[tuple[str, str, str]]
+) -> dict:
+    """Join what the tasks left in PARTS into the store's tables; returns its summary.
+
+    left_out: what `find_duplicates` found. more: rows (path, kind, reason) for `rejected.csv` beyond those of
+    the tasks. A left-out picture's records stay in their shard, unlisted: shards are written once.
+
+    `ab_histogram` in the summary lists [a, b, pixels] for each value that occurs, in ab units: the prior of
+    class rebalancing.
+    """
+    names = _names(job.raw, left_out)
+    histogram, lightness = totals.histogram.copy(), totals.lightness
+    records, rejected, pictures = Counter(), Counter(), set()
+    vocabulary = Vocabulary.of(picture.condition for picture in manifest.read(job.raw))
+    conditions = bytearray()
+
+    def kept() -> Iterator[list[str]]:
+        nonlocal lightness
+        for number, *row in _parts(job.out, "index"):
+            listed = dict(zip(store.COLUMNS, row, strict=True))
+            if int(number) not in left_out:
+                records[listed["split"]] += 1
+                pictures.add(int(number))
+                conditions.extend(vocabulary.one_hot(listed["condition"]).tobytes())
+                yield row
+            elif counted(listed["split"]):
+                record = store.record(job.out, listed)
+                histogram[:] -= store.count_ab([record])
+                lightness -= _lightness(record)
+
+    def turned_away() -> Iterator[tuple[str, str, str]]:
+        tasks = ((int(number), *row) for number, *row in _parts(job.out, "rejected"))
+        doubles = ((number, names[number], *why) for number, why in sorted(reasons.items()))
+        for _, path, kind, reason in heapq.merge(tasks, doubles, key=lambda row: row[0]):
+            rejected[kind] += 1
+            yield path, kind, reason
+        for path, kind, reason in more:
+            rejected[kind] += 1
+            yield path, kind, reason
+
+    reasons = {number: (kind, f"{words} {names[first]}") for number, (first, kind, words) in left_out.items()}
+    store.write_csv(job.out / store.INDEX, store.COLUMNS, kept())
+    store.write_csv(job.out / "rejected.csv", REJECTED[1:], turned_away())
+    files = totals.shards | {store.INDEX: sha256(job.out / store.INDEX)}
+    if vocabulary.size:
+        rows = np.frombuffer(bytes(conditions), np.uint8).reshape(-1, vocabulary.size)
+        np.save(job.out / store.CONDITIONS, rows, allow_pickle=False)
+        files[store.CONDITIONS] = sha256(job.out / store.CONDITIONS)
+    store.write_contents(job.out, files)
+    shutil.rmtree(job.out / PARTS)
+
+    pixels = int(histogram.sum())
+    square = histogram.reshape(256, 256)
+    mean_ab = [float((square.sum(axis=axis) * (np.arange(256) - 128)).sum() / pixels) for axis in (1, 0)]
     return {
-        "records": {split: sum(row["split"] == split for row in rows) for split in splits},
-        "photographs": len({row["photograph"] for row in rows}),
-        "rejected": rejected,
-        "mean_lab": [round(float(value), 6) for value in total / pixels],
+        "records": {split: records[split] for split in sorted(records)},
+        "photographs": len(pictures),
+        "rejected": dict(sorted(rejected.items())),
+        "conditions": vocabulary.table,
+        "mean_lab": [round(value, 6) for value in (lightness / 2.55 / pixels, *mean_ab)],
         "pixels": pixels,
-        "ab_histogram": occurring,
+        "ab_histogram": [[int(a) - 128, int(b) - 128, int(square[a, b])] for a, b in np.argwhere(square)],
     }
 
 
-def _read(raw: Path, picture: dict) -> np.ndarray:
-    """The picture as uint8 RGB (H, W, 3), if its bytes are those of the manifest."""
-    path = raw / picture["path"]
-    if not path.is_file():
-        raise UnreadablePicture("the file is missing")
-    rgb = decode(path)
-    if sha256(path) != picture["sha256"]:
-        raise UnreadablePicture("the file's bytes are not those of the manifest (sha256 differs)")
-    return rgb
+def rejected(out: Path, most: int) -> list[list[str]]:
+    """The first pictures, up to `most`, that tasks rejected: rows (path, kind, reason)."""
+    return [row for _, *row in islice(_parts(out, "rejected"), most)]
 
 
-def _tiles(rgb: np.ndarray, picture: dict, settings, seed: int) -> Iterator[Cut]:
-    """The tiles of every split, changed copies of training tiles, and each test region in one piece."""
-    size, split, augment = settings.tiles.side, settings.tiles.split, settings.tiles.augment
-    height, width = rgb.shape[:2]
-    whole = Box(0, 0, width, height)
-    if min(width, height) < size:
-        raise UnreadablePicture(f"{width} x {height} pixels are less than one {size}-pixel tile")
-    # Keyed by content, not by position, so that a picture more or less changes nothing for the others.
-    key = int(picture["sha256"][:16], 16)
-    out = {"val": [], "test": []}
-    # Where another picture shows the same scene, what is held out here could be training there.
-    if not picture["shared_scene"]:
-        out = held_out(width, height, split.cell, split.val, split.test, np.random.default_rng([seed, key]))
-
-    kept_away = [region.grown(split.margin) for regions in out.values() for region in regions]
-    training = (
-        box for box in tiles(whole, size, settings.tiles.stride) if not any(map(box.touches, kept_away))
-    )
-    changes = augment.model_dump(exclude={"copies"})
-    for number, box in enumerate(training):
-        yield Cut("train", box, box.cut(rgb))
-        for copy in range(1, augment.copies + 1):
-            rng = np.random.default_rng([seed, key, number, copy])
-            yield Cut("train", box, changed_tile(rgb, box, kept_away, rng, **changes), copy)
-    for name, regions in out.items():
-        for region in regions:
-            yield from (Cut(name, box, box.cut(rgb)) for box in tiles(region, size, size))
-    yield from (Cut("test_region", region, region.cut(rgb)) for region in out["test"])
+def unlisted(raw: Path, pictures: Iterable[Picture]) -> list[tuple[str, str, str]]:
+    """Pictures in `raw` itself that the manifest doesn't name, as rows of `rejected.csv`."""
+    listed = {name for picture in pictures if not picture.place for name in (picture.path, picture.input)}
+    found = sorted(path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file())
+    named = [path for path in found if Path(path).suffix.lower() in SUFFIXES and path not in listed]
+    return [(path, "not listed", "not named in manifest.csv") for path in named]
 
 
-def _whole(rgb: np.ndarray) -> Iterator[Cut]:
-    yield Cut("all", Box(0, 0, rgb.shape[1], rgb.shape[0]), rgb)
+def _names(raw: Path, left_out: dict[int, tuple[int, str, str]]) -> dict[int, str]:
+    wanted = {*left_out, *(first for first, _, _ in left_out.values())}
+    listed = enumerate(manifest.read(raw))
+    return {number: picture.path for number, picture in listed if number in wanted}
 
 
-def _record(rgb: np.ndarray, grey: str) -> np.ndarray:
-    """uint8 RGB (H, W, 3) to a record of the store, uint8 (4, H, W)."""
-    picture = torch.from_numpy(rgb.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    lab = lab_to_bytes(rgb_to_lab(picture))
-    plane = (grey_plane(picture, grey) * 2.55).round().clamp(0, 255).to(torch.uint8)
-    return torch.cat([plane, lab], dim=1)[0].numpy()
+def _parts(out: Path, what: str) -> Iterator[list[str]]:
+    for part in sorted((out / PARTS).glob(f"*-{what}.csv")):
+        with open(part, encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            next(rows)
+            yield from rows
+
+
+def _named(taken: np.ndarray, first: np.ndarray, kind: str, words: str) -> dict[int, tuple[int, str, str]]:
+    later = np.flatnonzero(first != np.arange(len(first)))
+    numbers, originals = taken["number"][later].tolist(), taken["number"][first[later]].tolist()
+    return {number: (original, kind, words) for number, original in zip(numbers, originals, strict=True)}
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(np.frombuffer(hashlib.sha256(text.encode()).digest(), "<u8").tolist())
+
+
+def _lightness(record: np.ndarray) -> int:
+    return int(record[1].sum(dtype=np.int64))
+
+
+def _part(out: Path, number: int, what: str) -> Path:
+    return out / PARTS / f"{number:07d}-{what}.csv"

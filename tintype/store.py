@@ -1,43 +1,78 @@
 """The packed picture store that prepare writes, and training and evaluation read.
 
-A store is a folder with `index.csv` (a row per record) and shards, `.npy` files that hold records end
-to end as one array of bytes, so that a million pictures are a few files and reading one is a slice of a
-memory map. A record is uint8 (4, H, W): the grey input plane (L * 255 / 100), then the target's 8-bit
-Lab as `color.lab_to_bytes` makes it. Records of one split may differ in size, except those that are
-read as batches.
+A store is a folder with `index.csv` (a row per record) and shards, `.npy` files that hold the records of a
+fixed number of pictures end to end as one array of bytes, so that a million pictures are some hundred files
+and reading one is a slice of a memory map. A record is uint8 (4, H, W): the input plane (L * 255 / 100, of
+the grey picture or of the drawing), then the target's 8-bit Lab as `color.lab_to_bytes` makes it. Records of
+one split may differ in size, except those that are read as batches. `conditions.npy`, where pictures have
+conditions, holds a one-hot row for each row of the index. `contents.csv` has the size and SHA-256 of each of
+these files: opening a store checks it.
 """
 
 import csv
+import functools
+import hashlib
+import io
 import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tintype.console import UserError
+from tintype.files import sha256
 
+INDEX, CONTENTS, CONDITIONS = "index.csv", "contents.csv", "conditions.npy"
 PLANES = 4
+SHOWN = 12  # pictures on a sheet
+_COUNTED = 16  # records at a time: for one small record, the 65,536 counters would cost more than its pixels
+_OPEN_SHARDS = 256  # at a time, for a process may not have many more files open
 # Where each record comes from and where it lies. `photograph` is the picture's path in the manifest;
 # left and top are the tile's corner in it; copy 0 is the tile itself, others are its changed copies.
-COLUMNS = ["split", "photograph", "left", "top", "copy", "width", "height", "shard", "offset"]
+COLUMNS = [
+    *("split", "photograph", "group", "label", "condition"),
+    *("left", "top", "copy", "width", "height", "shard", "offset"),
+]
 
 
-def write_shard(folder: Path, name: str, records: list[np.ndarray], rows: list[dict]) -> list[dict]:
-    """Write records, uint8 (4, H, W), as the shard `name`; returns their rows of the index, completed."""
-    completed, offset = [], 0
-    for row, record in zip(rows, records, strict=True):
-        _, height, width = record.shape
-        completed.append({**row, "width": width, "height": height, "shard": name, "offset": offset})
-        offset += record.size
-    np.save(folder / name, np.concatenate([record.reshape(-1) for record in records]), allow_pickle=False)
-    return completed
+def write_shard(folder: Path, name: str, records: list[np.ndarray]) -> tuple[list[int], str]:
+    """Write records, uint8 (4, H, W), as the shard `name`; returns their offsets, and its SHA-256."""
+    offsets = np.cumsum([0, *(record.size for record in records)]).tolist()
+    head, digest = io.BytesIO(), hashlib.sha256()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (offsets[-1],)}
+    np.lib.format.write_array_header_1_0(head, header)
+    with open(
+        folder / name, "wb"
+    ) as file:  # record by record: joined first, they would take twice the memory
+        for part in (head.getbuffer(), *(np.ascontiguousarray(record).data for record in records)):
+            file.write(part)
+            digest.update(part)
+    return offsets[:-1], digest.hexdigest()
 
 
-def write_index(folder: Path, rows: list[dict]) -> None:
-    """Write `index.csv`, in the order given."""
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(
-        folder / "index.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL
-    )
+def record(folder: Path, row: Mapping[str, Any]) -> np.ndarray:
+    """The record of a row of the index, uint8 (4, H, W), as a view of its mapped shard."""
+    shard, offset = np.load(folder / row["shard"], mmap_mode="r"), int(row["offset"])
+    height, width = int(row["height"]), int(row["width"])
+    return shard[offset : offset + PLANES * height * width].reshape(PLANES, height, width)
+
+
+def write_contents(folder: Path, digests: Mapping[str, str]) -> None:
+    """Write `contents.csv` from file names and their SHA-256."""
+    rows = [(name, (folder / name).stat().st_size, digest) for name, digest in sorted(digests.items())]
+    write_csv(folder / CONTENTS, ["file", "bytes", "sha256"], rows)
+
+
+def write_csv(path: Path, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table row by row, so that it may be larger than memory; equal tables make equal bytes."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def read_summary(folder: Path) -> dict:
@@ -58,45 +93,111 @@ def ab_histogram(folder: Path) -> np.ndarray:
     return histogram
 
 
+def count_ab(records: Iterable[np.ndarray]) -> np.ndarray:
+    """Pixels of records, uint8 (4, H, W), that have each 8-bit ab value: int64 (65536,), at 256 a + b."""
+    counts, rest = np.zeros(2**16, np.int64), iter(records)
+    while some := [ab_codes(record) for record in islice(rest, _COUNTED)]:
+        counts += np.bincount(np.concatenate(some), minlength=2**16)
+    return counts
+
+
+def ab_codes(record: np.ndarray) -> np.ndarray:
+    """256 a + b of each pixel of a record, from its 8-bit a and b: uint16, flat."""
+    return (record[2].astype(np.uint16) << 8 | record[3]).reshape(-1)
+
+
 class Split:
     """The records of one split of a store, in the index's order.
 
-    Attributes: `index`, their rows. Raises UserError where the folder holds no store or the split is empty.
+    Attributes: `index`, their rows. Raises UserError where the folder holds no store, a file of it is damaged
+    (naming it), or the split is empty.
     """
 
     def __init__(self, folder: Path, split: str) -> None:
-        try:
-            index = pd.read_csv(folder / "index.csv", dtype={"photograph": str}, keep_default_na=False)
-        except FileNotFoundError:
-            raise UserError(
-                f"{folder}: no index.csv here; run `dvc repro prepare` to make the store"
-            ) from None
-        self.index = index[index["split"] == split].reset_index(drop=True)
+        index, conditions = _opened(folder)
+        rows = (index["split"] == split).to_numpy()
+        self._set(folder, index[rows].reset_index(drop=True), conditions[rows])
         if self.index.empty:
             found = ", ".join(sorted(index["split"].unique())) or "nothing"
             raise UserError(f"{folder}: no records of split {split!r} (found: {found})")
-        shards = {name: np.load(folder / name, mmap_mode="r") for name in self.index["shard"].unique()}
-        columns = self.index[["shard", "offset", "height", "width"]].itertuples(index=False, name=None)
-        self._records = [
-            shards[shard][offset : offset + PLANES * height * width].reshape(PLANES, height, width)
-            for shard, offset, height, width in columns
-        ]
+
+    @classmethod
+    def shown(cls, folder: Path) -> "Split":
+        """Pictures to look at that no model trains on: the test regions, else the first of the test split."""
+        has_regions = (_opened(folder)[0]["split"] == "test_region").any()
+        split = cls(folder, "test_region" if has_regions else "test")
+        if not has_regions:
+            split._set(folder, split.index[:SHOWN], split._conditions[:SHOWN])
+        return split
+
+    def _set(self, folder: Path, index: pd.DataFrame, conditions: np.ndarray) -> None:
+        self.index, self._conditions = index, conditions
+        # Lists, because taking one number out of a table's column costs as much as reading the record.
+        self._where = list(index[["shard", "offset", "height", "width"]].itertuples(index=False, name=None))
+        self._shard = functools.lru_cache(_OPEN_SHARDS)(lambda name: np.load(folder / name, mmap_mode="r"))
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._where)
 
     def __getitem__(self, number: int) -> np.ndarray:
         """One record, uint8 (4, H, W), in memory."""
-        return np.array(self._records[number])
+        return np.array(self._view(number))
 
     def batch(self, numbers: np.ndarray) -> np.ndarray:
         """Several records of one size, uint8 (N, 4, H, W)."""
-        return np.stack([self._records[number] for number in numbers])
+        first = self._view(numbers[0])
+        found = np.empty((len(numbers), *first.shape), np.uint8)
+        for place, number in enumerate(numbers):
+            found[place] = self._view(number)  # copied at once, or as many shards as records would stay open
+        return found
+
+    def conditions(self, numbers: np.ndarray) -> np.ndarray | None:
+        """The one-hot conditions of several records, uint8 (N, K); None where the store has none."""
+        return self._conditions[numbers] if self._conditions.shape[1] else None
 
     def ab_histogram(self) -> np.ndarray:
         """How many pixels have each 8-bit ab value: int64 (256, 256), at [a + 128, b + 128]."""
-        histogram = np.zeros(256 * 256, dtype=np.int64)
-        for record in self._records:
-            values = record[2].astype(np.int64) * 256 + record[3]
-            histogram += np.bincount(values.reshape(-1), minlength=256 * 256)
-        return histogram.reshape(256, 256)
+        return count_ab(map(self._view, range(len(self)))).reshape(256, 256)
+
+    def _view(self, number: int) -> np.ndarray:
+        shard, offset, height, width = self._where[number]
+        return self._shard(shard)[offset : offset + PLANES * height * width].reshape(PLANES, height, width)
+
+
+def _opened(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The index and the conditions (rows, K) of a store whose files are whole."""
+    try:
+        changed = (folder / CONTENTS).stat().st_mtime_ns
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no {CONTENTS} here; run `dvc repro prepare` to make the store") from None
+    return _checked(folder, changed)
+
+
+@functools.lru_cache(maxsize=2)  # a stage opens several splits of one store
+def _checked(folder: Path, changed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    contents = pd.read_csv(folder / CONTENTS)
+    with ThreadPoolExecutor() as threads:
+        problems = threads.map(
+            _problem,
+            (folder / name for name in contents["file"]),
+            *(contents[column] for column in ("bytes", "sha256")),
+        )
+        if found := [problem for problem in problems if problem]:
+            more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+            again = (
+                "make the store again with `dvc repro -f prepare`, or fetch it with `dvc checkout --force`"
+            )
+            raise UserError(f"{'; '.join(found[:3])}{more}; {again}")
+    text = dict.fromkeys(COLUMNS[:5], str)
+    index = pd.read_csv(folder / INDEX, dtype=text, keep_default_na=False)
+    has_conditions = CONDITIONS in set(contents["file"])
+    conditions = np.load(folder / CONDITIONS) if has_conditions else np.empty((len(index), 0), np.uint8)
+    return index, conditions
+
+
+def _problem(path: Path, size: int, digest: str) -> str | None:
+    if not path.is_file():
+        return f"{path}: missing"
+    if path.stat().st_size != size:
+        return f"{path}: {path.stat().st_size:,} bytes instead of {size:,}"
+    return None if sha256(path) == digest else f"{path}: damaged, its SHA-256 is not that of {CONTENTS}"

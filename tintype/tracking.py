@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tintype.files import project_root
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -185,7 +187,7 @@ def tracking_uri(settings: Tracking) -> str:
     """MLFLOW_TRACKING_URI, else `settings.uri`, with an absolute path where it names an sqlite file."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or settings.uri
     file = sqlite_file(uri)
-    return f"sqlite:///{(_root() / file).as_posix()}" if file else uri
+    return f"sqlite:///{(project_root() / file).as_posix()}" if file else uri
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -277,7 +279,7 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     from mlflow import MlflowClient
 
     file = sqlite_file(uri)
-    folder = file.parent if file else _root()
+    folder = file.parent if file else project_root()
     artifacts = (folder / "mlartifacts").as_uri() if file else None  # None: as the server likes it
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that create the same database at the same time would all fail.
@@ -307,7 +309,3 @@ def _source_tags() -> dict[str, str]:
     except (subprocess.CalledProcessError, FileNotFoundError):
         tags["git.commit"] = "not a git repository"
     return {key: value for key, value in tags.items() if value}
-
-
-def _root() -> Path:
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd())

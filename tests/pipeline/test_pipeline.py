@@ -21,12 +21,17 @@ OBSERVERS = {
     "stages/__init__.py",
     *(
         f"tintype/{name}.py"
-        for name in ("console", "files", "params", "params_wording", "progress", "tracking")
+        for name in ("console", "files", "params", "params_schema", "params_wording", "progress", "tracking")
     ),
     *(
         f"tintype/{folder}__init__.py"
         for folder in ("", "adversaries/", "networks/", "report/", "sources/", "training/")
     ),
+}
+# What sources share. DVC cannot list by source who imports which.
+SHARED_BY_SOURCES = {
+    "tintype/conditions.py",
+    *(f"tintype/sources/{name}.py" for name in ("checksums", "members", "places", "transfer", "user_folder")),
 }
 # Outside the report, sheets of pictures go to MLflow alone.
 OBSERVERS_OUTSIDE_REPORT = {"tintype/report/sheets.py"}
@@ -73,8 +78,8 @@ class Project:
 
 
 def make_small(params) -> None:
-    params["prepare"]["tiles"]["stride"] = 128
-    params["prepare"]["tiles"]["augment"]["copies"] = 1
+    params["prepare"]["photos"]["stride"] = 128
+    params["prepare"]["photos"]["augment"]["copies"] = 1
     params["generator"] |= {"width": 8, "depth": 2}
     params["training"]["validate_every"] = 2
     params["pretrain"] |= {"steps": 4, "batch_size": 8}
@@ -101,6 +106,8 @@ def project(tmp_path_factory) -> Project:
                 "stages",
                 "tintype",
                 "params.yaml",
+                "requirements.txt",
+                "checksums.csv",
                 "dvc.yaml",
                 ".dvc/config",
                 ".dvcignore",
@@ -132,7 +139,7 @@ def test_every_stage_ran_and_wrote_its_results(project):
     assert table["psnr"][:5].between(5, 60).all()
     grey = table.set_index("model").loc["grey"]
     assert grey["colorfulness"] < 0.1 and grey["auc"] > 50 and grey["lpips_squeeze"] > 0
-    for name in ("comparison.md", "comparison.png", "real_bw.csv", "real_bw.png"):
+    for name in ("comparison.md", "comparison.png", "film.png", "real_bw.csv", "real_bw.png"):
         assert (project.folder / "reports" / name).stat().st_size > 100
     assert len(list((project.folder / "reports/real_bw/gan").glob("*.png"))) == 7
 
@@ -149,6 +156,7 @@ def test_every_stage_lists_the_files_it_imports_and_no_others(project):
         used_by_stage.setdefault(name.split("@")[0], set()).update(files)
     for name, stage in stages.items():
         listed = {dep["path"] for dep in stage["deps"] if dep["path"].endswith(".py")}
+        listed -= SHARED_BY_SOURCES if name.startswith("download@") else set()
         assert listed <= used_by_stage[name.split("@")[0]], f"{name} lists files that no such stage imports"
 
 
@@ -221,7 +229,7 @@ def test_a_mistake_in_the_params_ends_with_status_2_before_any_work(project, tmp
     file.write_text(
         re.sub(r"margin: (?=[\d.]+, pull)", "margni: ", (project.folder / "params.yaml").read_text())
     )
-    command = f"-m stages.prepare --layout tiles --raw data/raw/photos --out {tmp_path}/out --params {file}"
+    command = f"-m stages.prepare --set photos --raw data/raw/photos --out {tmp_path}/out --params {file}"
     done = project.run(sys.executable, *command.split())
     assert done.returncode == 2
     assert "adversarial.models.ebgan.margni" in done.stderr and "did you mean margin" in done.stderr

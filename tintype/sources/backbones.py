@@ -1,8 +1,8 @@
 """The pretrained networks that metrics compare pictures with: not pictures, but fetched the same way.
 
-`gather` writes `NAME.safetensors` (float32, the `features.*` of torchvision's state dict) for each backbone
-it finds, and `manifest.csv`, which says where it came from, or why it is not there. Without a network a
-backbone may be missing: that is no error, but a fact to record, and to show beside the metric that needs it.
+`gather` writes one of them, `NAME.safetensors` (float32, the `features.*` of torchvision's state dict), and
+`manifest.csv`, which says where it came from, or why it is not there. Without the internet it may be missing:
+that is no error, but a fact to record, and to show beside the metric that needs it.
 """
 
 import http.client
@@ -17,7 +17,6 @@ import pandas as pd
 
 from tintype.console import UserError
 from tintype.files import sha256
-from tintype.progress import progress
 from tintype.sources.manifest import NAME, load_csv, save_csv
 
 if TYPE_CHECKING:
@@ -30,22 +29,20 @@ AVAILABLE, NOT_AVAILABLE = "available", "not available"
 TIMEOUT = 20  # seconds without an answer, after which a server counts as out of reach
 
 
-def gather(settings: Any, out: Path) -> pd.DataFrame:
-    """Fetch every backbone into the folder `out`, and record how that went in `out/manifest.csv`.
+def gather(settings: Any, out: Path) -> str:
+    """Fetch the backbone `settings.net` into the folder `out`; say in a line whether it is available.
 
-    settings: `download.weights` of `params.yaml`. A backbone is read from the file that `settings` has under
-    its name (.pth or .npz, any floating-point precision); where that is null, from torch's cache, into which
-    it is downloaded if need be. Columns: name; status, "available" or "not available"; sha256 of the
-    safetensors file; origin: kind, name and sha256 of the file it was made from; detail: the reason and the
-    remedy where it is not available.
+    It is read from `settings.file` (.pth or .npz, any floating-point precision); where that is null, from
+    torch's cache, into which it is downloaded if need be. `out/manifest.csv` says how it went: name; status,
+    "available" or "not available"; sha256 of the safetensors file; origin: kind, name and sha256 of the file
+    it was made from; detail: the reason and the remedy where it is not available.
 
     Raises UserError for a file that is named but missing, damaged, or another network's, and for a damaged
     file in the cache.
     """
-    names = progress([settings.net], "gather", "backbones")
-    table = pd.DataFrame([_gather(name, settings.file, out) for name in names], columns=COLUMNS)
-    save_csv(out / NAME, table)
-    return table
+    found = _gather(settings.net, settings.file, out)
+    save_csv(out / NAME, pd.DataFrame([found], columns=COLUMNS))
+    return f"{settings.net}: {found['status']}"
 
 
 def available(folder: Path) -> dict[str, Path]:

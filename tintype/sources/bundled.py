@@ -11,11 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from tintype.console import UserError
-from tintype.files import sha256
-from tintype.images import decode
 from tintype.progress import progress
 from tintype.sources import manifest
 
@@ -65,30 +61,27 @@ PICTURES = {
 }
 
 
-def gather(settings: Any, out: Path) -> pd.DataFrame:
+def gather(settings: Any, out: Path) -> str:
     """Copy the pictures of kind `settings.pictures`, "colour" or "grey", into `out`, with their manifest.
 
-    Raises UserError for a package or picture that is not installed.
+    Returns their number in words. Raises UserError for a package or picture that is not installed.
     """
-    pictures = PICTURES[settings.pictures]
-    return manifest.write(out, [_copy(picture, out) for picture in progress(pictures, "gather", "pictures")])
+    pictures = sorted(PICTURES[settings.pictures], key=lambda picture: Path(picture.file).name)
+    return manifest.write(out, (_copy(picture, out) for picture in progress(pictures, "gather", "pictures")))
 
 
-def _copy(picture: Picture, out: Path) -> dict[str, object]:
+def _copy(picture: Picture, out: Path) -> manifest.Picture:
     origin = _locate(picture.file)
     copy = out / origin.name
     shutil.copyfile(origin, copy)
-    height, width, _ = decode(copy).shape
     distribution = _distribution(picture.file)
-    return {
-        "path": copy.name,
-        "sha256": sha256(copy),
-        "width": width,
-        "height": height,
-        "source": f"{distribution} {version(distribution)}: {picture.file}",
-        "licence": picture.licence,
-        "group": picture.group or origin.stem,
-    }
+    return manifest.Picture(
+        path=copy.name,
+        **manifest.about(copy.read_bytes()),
+        source=f"{distribution} {version(distribution)}: {picture.file}",
+        licence=picture.licence,
+        group=picture.group or origin.stem,
+    )
 
 
 def _locate(file: str) -> Path:

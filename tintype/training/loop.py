@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from tintype import film as film_effects
 from tintype.augment import flip_some
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
@@ -23,11 +25,19 @@ SAMPLES = 8
 
 
 def batches(
-    split: Split, *, steps: int, batch_size: int, flip: bool, seed: int, device: torch.device
+    split: Split,
+    *,
+    steps: int,
+    batch_size: int,
+    flip: bool,
+    film: float,
+    seed: int,
+    device: torch.device,
 ) -> Iterator[tuple[int, Batch]]:
     """Yield (step, batch) for steps 1, 2, ...: every record once in each epoch, in an order of its own.
 
-    What a step sees depends on (seed, step) alone, not on the steps before it.
+    What a step sees depends on (seed, step) alone, not on the steps before it. film: in [0, 1], how far the
+    input is aged (`film.aged`); the truth is not.
     """
     size, order, ordered = len(split), np.empty(0), -1
     for step in range(1, steps + 1):
@@ -37,10 +47,13 @@ def batches(
             if epoch != ordered:
                 order, ordered = np.random.default_rng([seed, epoch]).permutation(size), epoch
             numbers.append(order[place])
-        records = torch.from_numpy(split.batch(np.array(numbers))).to(device)
+        numbers = np.array(numbers)
+        records = torch.from_numpy(split.batch(numbers)).to(device)
         if flip:
             records = flip_some(records, np.random.default_rng([seed, step, 1]))
-        yield step, Batch.of_records(records, device)
+        batch = Batch.of_records(records, device, split.conditions(numbers))
+        aged = film_effects.aged(batch.input, film, np.random.default_rng([seed, step, 2]))
+        yield step, replace(batch, input=aged)
 
 
 class Average:

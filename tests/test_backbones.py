@@ -1,4 +1,4 @@
-"""What sources promise: the same bytes each time, manifests to be trusted, absence said and not hidden."""
+"""What the source "backbones" promises: weights that are checked, and absence said and not hidden."""
 
 import functools
 import http.server
@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,186 +18,13 @@ from safetensors.torch import load_file
 
 from tintype.console import UserError
 from tintype.files import sha256
-from tintype.images import decode
-from tintype.sources import backbones, bundled, manifest
+from tintype.sources import backbones, manifest
 
 REAL_WEIGHTS = Path(__file__).parents[2] / "shared" / "weights" / "squeezenet1_1_torchvision_fp16.npz"
-COLOUR = SimpleNamespace(source="bundled", pictures="colour")
-GREY = SimpleNamespace(source="bundled", pictures="grey")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def row(path: str, **changed: object) -> dict[str, object]:
-    values = {
-        "sha256": "0" * 64,
-        "width": 3,
-        "height": 2,
-        "source": "a camera",
-        "licence": "CC0",
-        "group": "g",
-    }
-    return {"path": path} | values | changed
-
-
-# The manifest
-
-
-def test_a_manifest_reads_back_as_it_was_written(tmp_path):
-    rows = [
-        row("b/é, 1.png", group="NA"),
-        row("a.png", licence='"none", they say', group="007", source="null"),
-    ]
-    written = manifest.write(tmp_path, rows)
-    pd.testing.assert_frame_equal(manifest.read(tmp_path), written)
-    assert list(written.columns) == manifest.COLUMNS
-    assert list(written["path"]) == ["a.png", "b/é, 1.png"]
-    assert list(written["group"]) == ["007", "NA"] and written["source"][0] == "null"
-    assert written["width"].dtype == written["height"].dtype == np.int64
-
-
-def test_a_manifest_does_not_depend_on_the_order_of_its_rows(tmp_path):
-    rows = [row("b.png"), row("a.png", width=5), row("c.png")]
-    written = []
-    for some in (rows, rows[::-1], [dict(reversed(r.items())) for r in rows]):
-        manifest.write(tmp_path, some)
-        written.append((tmp_path / "manifest.csv").read_bytes())
-    assert written[0] == written[1] == written[2]
-    assert (
-        written[0].startswith(b"path,sha256,width,height,source,licence,group\na.png,")
-        and b"\r" not in written[0]
-    )
-
-
-def test_a_manifest_without_pictures_can_be_read(tmp_path):
-    manifest.write(tmp_path, [])
-    assert manifest.read(tmp_path).empty
-
-
-@pytest.mark.parametrize("path", ["", ".", "/etc/a.png", "../a.png", "a/../../b.png", "a\\b.png"])
-def test_paths_stay_inside_the_folder(tmp_path, path):
-    with pytest.raises(ValueError, match="inside"):
-        manifest.write(tmp_path, [row(path)])
-    pd.DataFrame([row(path)]).to_csv(tmp_path / "manifest.csv", index=False)
-    with pytest.raises(UserError, match="inside"):
-        manifest.read(tmp_path)
-
-
-def test_rows_with_other_columns_or_a_path_twice_are_not_written(tmp_path):
-    for rows, problem in [
-        ([{"path": "a.png"}], "holds path, sha256"),
-        ([row("a.png", extra=1)], "extra"),
-        ([row("a.png"), row("a.png")], "twice"),
-    ]:
-        with pytest.raises(ValueError, match=problem):
-            manifest.write(tmp_path, rows)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (None, "no such file"),
-        ("", "columns are ;"),
-        ("path,width\na.png,3\n", "columns are path, width"),
-        ("path,sha256,width,height,source,licence,group\na,0,3.5,2,s,l,g\n", "width is '3.5' in row 1"),
-        ("path,sha256,width,height,source,licence,group\na,0,3,,s,l,g\n", "height is '' in row 1"),
-        ("path,sha256,width,height,source,licence,group\na,0,3,2,s,l,g\na,0,3,2,s,l,g\n", "twice"),
-        ("path,sha256,width,height,source,licence,group\na,0,3,2,s,l,g,more\n", "row 1 has 8 fields"),
-        ('path,"sha256\n', "not a table"),
-        ("path,sha256,width,height,source,licence,group\na,0,3,2\n", "row 1 has 4 fields"),
-    ],
-)
-def test_a_manifest_that_is_missing_or_wrong_is_explained(tmp_path, text, problem):
-    if text is not None:
-        (tmp_path / "manifest.csv").write_text(text)
-    with pytest.raises(UserError, match=problem) as caught:
-        manifest.read(tmp_path)
-    assert str(tmp_path / "manifest.csv") in str(caught.value) and "dvc repro" in str(caught.value)
-
-
-# The bundled pictures
-
-
-@pytest.fixture(scope="module", params=[COLOUR, GREY], ids=["colour", "grey"])
-def gathered(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param.pictures)
-    bundled.gather(request.param, folder)
-    return request.param, folder, manifest.read(folder)
-
-
-def test_the_manifest_lists_every_bundled_picture_truthfully(gathered):
-    settings, folder, table = gathered
-    assert len(table) == {"colour": 11, "grey": 7}[settings.pictures]
-    assert {*table["path"], "manifest.csv"} == set(contents(folder))
-    for entry in table.itertuples():
-        assert sha256(folder / entry.path) == entry.sha256
-        assert decode(folder / entry.path).shape == (entry.height, entry.width, 3)
-        assert entry.licence.strip() and entry.source.strip() and entry.group.strip()
-
-
-def test_bundled_pictures_are_copied_unchanged(gathered):
-    _, folder, table = gathered
-    for entry in table.itertuples():
-        package, inside = entry.source.split(": ")[1].split("/", 1)
-        origin = Path(find_spec(package).submodule_search_locations[0]) / inside
-        assert (folder / entry.path).read_bytes() == origin.read_bytes()
-
-
-def test_colour_pictures_are_colourful_and_grey_ones_grey(gathered):
-    settings, folder, table = gathered
-    for path in table["path"]:
-        spread = np.ptp(decode(folder / path).astype(int), axis=2)
-        assert spread.mean() > 8 if settings is COLOUR else spread.max() == 0, path
-
-
-def test_gathering_again_gives_the_same_bytes(gathered, tmp_path):
-    settings, folder, _ = gathered
-    bundled.gather(settings, tmp_path)
-    assert contents(tmp_path) == contents(folder)
-
-
-def test_the_stereo_pair_is_one_group_and_every_other_picture_its_own(gathered):
-    _, _, table = gathered
-    pair = table["path"].str.startswith("motorcycle_")
-    assert set(table["group"][pair]) <= {"motorcycle"}
-    assert list(table["group"][~pair]) == [Path(path).stem for path in table["path"][~pair]]
-
-
-def test_a_picture_or_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(bundled.PICTURES, "grey", [bundled.Picture("skimage/data/nowhere.png", "CC0")])
-    with pytest.raises(
-        UserError, match=r"scikit-image \d.* holds no skimage/data/nowhere.png.*requirements.txt"
-    ):
-        bundled.gather(GREY, tmp_path)
-    monkeypatch.setattr(bundled, "find_spec", lambda package: None)
-    with pytest.raises(UserError, match=r"scikit-image is not installed.*requirements.txt"):
-        bundled.gather(GREY, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "bundled.gather(SimpleNamespace(pictures='grey'), Path(sys.argv[1]))",
-        "Path(sys.argv[1], 'manifest.csv').write_text('name,status,sha256,origin,detail\\n');"
-        "backbones.available(Path(sys.argv[1]))",
-    ],
-    ids=["bundled", "reading backbones"],
-)
-def test_heavy_packages_are_not_imported_without_need(tmp_path, statement):
-    code = (
-        "import sys; from pathlib import Path; from types import SimpleNamespace;"
-        f"from tintype.sources import backbones, bundled; {statement};"
-        "print(sorted({'torch', 'torchvision', 'skimage', 'sklearn', 'matplotlib'} & set(sys.modules)))"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-# Backbones
 
 
 @pytest.fixture(scope="module")
@@ -227,8 +53,10 @@ def out(tmp_path) -> Path:
 
 
 def gather(out: Path, squeeze: Path | None) -> pd.Series:
-    table = backbones.gather(SimpleNamespace(net="squeeze", file=squeeze and str(squeeze)), out)
-    return table.set_index("name").loc["squeeze"]
+    line = backbones.gather(SimpleNamespace(net="squeeze", file=squeeze and str(squeeze)), out)
+    (row,) = manifest.load_csv(out / "manifest.csv", backbones.COLUMNS).iloc
+    assert line == f"squeeze: {row['status']}"
+    return row
 
 
 def save(path: Path, state: dict[str, torch.Tensor]) -> Path:
@@ -400,3 +228,14 @@ def test_readers_are_told_what_is_wrong_with_a_folder_of_backbones(tmp_path, out
     (out / "squeeze.safetensors").unlink()
     with pytest.raises(UserError, match=r"squeeze.safetensors: missing"):
         backbones.available(out)
+
+
+def test_reading_imports_no_torch(tmp_path):
+    (tmp_path / "manifest.csv").write_text("name,status,sha256,origin,detail\n")
+    code = (
+        "import sys; from pathlib import Path; from tintype.sources import backbones;"
+        "backbones.available(Path(sys.argv[1])); print({'torch', 'torchvision'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,32 @@
+"""Where many independent tasks run: processes of this machine, or a Dask cluster, to the same results."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+
+
+@contextmanager
+def workers(backend: str, jobs: int) -> Iterator[Callable[[Callable, Iterable[tuple]], Iterator]]:
+    """Yield `map(function, tasks)`: calls function(*task) in workers; gives the results in the tasks' order.
+
+    Tasks are made when a worker is near to take them, so that there may be any number. backend: "loky" for
+    `jobs` processes; "dask" for the cluster whose scheduler the environment variable DASK_SCHEDULER_ADDRESS
+    names, else for one of `jobs` processes on this machine.
+    """
+    if backend == "loky":
+        yield lambda function, tasks: _mapped(function, tasks, jobs)
+        return
+    # Only here: it takes a second, and most runs need none of it.
+    import dask
+    from distributed import Client
+
+    address = dask.config.get("scheduler-address", None)
+    here = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with Client(address) if address else Client(**here), parallel_config(backend="dask"):
+        yield lambda function, tasks: _mapped(function, tasks, -1)
+
+
+def _mapped(function: Callable, tasks: Iterable[tuple], jobs: int) -> Iterator[Any]:
+    return Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*task) for task in tasks)
