@@ -217,10 +217,11 @@ def test_conditions_go_with_their_records(tmp_path):
     assert batch.condition.dtype == torch.float32 and batch.condition.tolist() == [one_hot[5].tolist()]
 
 
-def test_what_is_shown_are_the_test_regions_or_else_the_first_test_pictures(tmp_path):
-    write(tmp_path, {"test": records(0, [(3, 3)] * 20)})
-    shown = store.Split.shown(tmp_path)
-    assert len(shown) == len(shown.index) == 12
-    np.testing.assert_array_equal(shown[11], store.Split(tmp_path, "test")[11])
+def test_what_is_shown_are_the_test_regions_or_else_pictures_from_all_over_the_test_split(tmp_path):
+    write(tmp_path, {"test": records(0, [(3, 3)] * 23)})
+    shown, test = store.Split.shown(tmp_path), store.Split(tmp_path, "test")
+    assert len(shown) == 12 and list(shown.index.index) == list(range(12))
+    for number in range(12):
+        np.testing.assert_array_equal(shown[number], test[2 * number])
     write(tmp_path, {"test": records(0), "test_region": records(1)})
     np.testing.assert_array_equal(store.Split.shown(tmp_path)[0], records(1)[0])

@@ -192,6 +192,13 @@ def test_where_a_transfer_cannot_go_on_it_starts_anew(project, server, spoilt):
     assert kept(project) == {"some pictures.zip"}
 
 
+def test_where_a_server_tells_no_state_of_the_file_a_checksum_lets_a_transfer_go_on(server):
+    server.tag, server.breaks = None, [2_000_000]
+    assert transfer.fetch(server.url(), SHA256, None).read_bytes() == DATA
+    assert server.sent == len(DATA) and ranges(server) == [None, "bytes=2000000-"]
+    assert "If-Range" not in server.requests[1]
+
+
 @pytest.mark.parametrize("heeds_if_range", [True, False])
 def test_bytes_of_two_states_of_a_file_are_never_joined(server, heeds_if_range):
     server.breaks, server.answers = [1_500_000], [0, *11 * [503]]

@@ -135,6 +135,8 @@ def _square(picture: Picture, raw: Path, layout: Any, look: _Look, max_pixels: i
     if picture.colour_side:
         left, right = rgb[:, : rgb.shape[1] // 2], rgb[:, rgb.shape[1] // 2 :]
         rgb, drawing = (left, right) if picture.colour_side == "left" else (right, left)
+        if not left.size:
+            raise Rejected("too small", "one pixel wide, which makes no two halves")
     elif picture.input:
         data = places.read(places.find(raw, picture.place), picture.input)
         _refuse_changed(data, picture.input_sha256)

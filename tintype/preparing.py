@@ -14,6 +14,7 @@ import numpy as np
 
 from tintype import cutting, duplicates, store
 from tintype.conditions import Vocabulary
+from tintype.console import UserError
 from tintype.files import sha256
 from tintype.images import SUFFIXES, UnreadablePicture
 from tintype.sources import manifest
@@ -120,11 +121,12 @@ def counted(split: str) -> bool:
 
 
 def find_duplicates(taken: np.ndarray, bits: int | None) -> dict[int, tuple[int, str, str]]:
-    """Pictures to leave out (by number): the number of the one that stays, the kind, and how they resemble.
+    """Pictures to leave out (by number): the number of the one they resemble, the kind, and how.
 
     taken: rows of type `TAKEN`; bits: in which hashes of pictures that look alike may differ, None not to
-    look. Of two, the one in the test split stays, else the one in validation, else the first: so training
-    sees nothing like what is held out, and no picture ever changes its split.
+    look. Those in the test split go first, then validation, then training, each in the manifest's order; a
+    picture is left out when one that goes before it looks like it, whether or not that one stays itself. So
+    training sees nothing like what is held out, and no picture ever changes its split.
     """
     taken = taken[np.lexsort((taken["number"], taken["order"]))]
     left_out = {}
@@ -147,7 +149,7 @@ def assemble(
     """
     names = _names(job.raw, left_out)
     histogram, lightness = totals.histogram.copy(), totals.lightness
-    records, rejected, pictures = Counter(), Counter(), set()
+    records, rejected = Counter(), Counter()
     vocabulary = Vocabulary.of(picture.condition for picture in manifest.read(job.raw))
     conditions = bytearray()
 
@@ -157,8 +159,7 @@ def assemble(
             listed = dict(zip(store.COLUMNS, row, strict=True))
             if int(number) not in left_out:
                 records[listed["split"]] += 1
-                pictures.add(int(number))
-                conditions.extend(vocabulary.one_hot(listed["condition"]).tobytes())
+                conditions.extend(_one_hot(vocabulary, listed))
                 yield row
             elif counted(listed["split"]):
                 record = store.record(job.out, listed)
@@ -187,11 +188,16 @@ def assemble(
     shutil.rmtree(job.out / PARTS)
 
     pixels = int(histogram.sum())
+    if not pixels:
+        raise UserError(
+            f"{job.raw}: no picture is left for training ({', '.join(records)} have some); lower the shares "
+            f"under prepare.photos.split, or add pictures"
+        )
     square = histogram.reshape(256, 256)
     mean_ab = [float((square.sum(axis=axis) * (np.arange(256) - 128)).sum() / pixels) for axis in (1, 0)]
     return {
         "records": {split: records[split] for split in sorted(records)},
-        "photographs": len(pictures),
+        "photographs": sum(map(len, totals.taken)) - len(left_out),
         "rejected": dict(sorted(rejected.items())),
         "conditions": vocabulary.table,
         "mean_lab": [round(value, 6) for value in (lightness / 2.55 / pixels, *mean_ab)],
@@ -235,6 +241,13 @@ def _named(taken: np.ndarray, first: np.ndarray, kind: str, words: str) -> dict[
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(np.frombuffer(hashlib.sha256(text.encode()).digest(), "<u8").tolist())
+
+
+def _one_hot(vocabulary: Vocabulary, row: dict[str, str]) -> bytes:
+    try:
+        return vocabulary.one_hot(row["condition"]).tobytes()
+    except UserError as error:
+        raise UserError(f"{row['photograph']}: {error}") from None
 
 
 def _lightness(record: np.ndarray) -> int:

@@ -123,11 +123,12 @@ class Split:
 
     @classmethod
     def shown(cls, folder: Path) -> "Split":
-        """Pictures to look at that no model trains on: the test regions, else the first of the test split."""
+        """Pictures to look at that no model trains on: the test regions, else some of all the test split."""
         has_regions = (_opened(folder)[0]["split"] == "test_region").any()
         split = cls(folder, "test_region" if has_regions else "test")
         if not has_regions:
-            split._set(folder, split.index[:SHOWN], split._conditions[:SHOWN])
+            some = np.linspace(0, len(split) - 1, min(SHOWN, len(split))).round().astype(int)
+            split._set(folder, split.index.iloc[some].reset_index(drop=True), split._conditions[some])
         return split
 
     def _set(self, folder: Path, index: pd.DataFrame, conditions: np.ndarray) -> None:

@@ -122,7 +122,7 @@ def _complete(part: "_Part", wanted: Expected) -> None:
 
 
 def _receive(part: "_Part", wanted: Expected) -> None:
-    response, kept = _ask(wanted.url, part)
+    response, kept = _ask(wanted, part)
     with response:
         if response.status_code in (408, 425, 429) or response.status_code >= 500:
             response.raise_for_status()  # may be better soon: pooch tries again
@@ -145,11 +145,12 @@ def _receive(part: "_Part", wanted: Expected) -> None:
         raise requests.ConnectionError(f"{part.size()} of {total} bytes came")
 
 
-def _ask(url: str, part: "_Part") -> tuple[requests.Response, int]:
+def _ask(wanted: Expected, part: "_Part") -> tuple[requests.Response, int]:
     """The server's answer, and how many bytes of the part it continues: 0 where it starts anew."""
-    kept, validator = part.size(), part.notes().get("validator")
-    if kept and validator:
-        response = _get(url, {"Range": f"bytes={kept}-", "If-Range": validator})
+    url, kept, validator = wanted.url, part.size(), part.notes().get("validator")
+    # A server that cannot say whether the file is still the same will do where a checksum can.
+    if kept and (validator or wanted.checksum):
+        response = _get(url, {"Range": f"bytes={kept}-"} | ({"If-Range": validator} if validator else {}))
         if response.status_code == 206 and _continues(response, part):
             return response, kept
         if response.status_code not in (206, 416):
