@@ -12,7 +12,6 @@ and cuts those into tiles; `squares` makes each picture one square, whole pictur
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -22,9 +21,10 @@ import numpy as np
 from tintype import color_table, cutting, preparing
 from tintype import params as parameters
 from tintype.console import UserError, run
+from tintype.cutting import Job
 from tintype.files import new_file, new_folder
 from tintype.jobs import workers
-from tintype.preparing import PARTS, Job, Task
+from tintype.preparing import PARTS, Task
 from tintype.progress import progress
 from tintype.sources import manifest, places
 
@@ -41,31 +41,30 @@ def main(argv: list[str] | None = None) -> None:
     params = parameters.load(args.params)
     layout, shared = getattr(params.prepare, args.set), params.prepare.shared
 
-    pictures = sum(1 for _ in manifest.read(args.raw))
-    if not pictures:
+    raw = args.raw.absolute()  # for on a cluster the current folder may be another one
+    survey = preparing.survey(raw, layout.layout)
+    if not survey.pictures:
         raise UserError(f"{args.raw / manifest.NAME} lists no pictures; look at download in params.yaml")
     with new_folder(args.out.absolute()) as out:
-        # Whole paths, for on a cluster the current folder may be another one.
-        job = Job(args.raw.absolute(), out, layout, shared.max_pixels, params.seed)
-        (out / PARTS).mkdir()
+        job = Job(out, out / PARTS, layout, shared.max_pixels, params.seed)
+        job.tables.mkdir()
         for conversion in sorted(cutting.conversions(layout)):
-            color_table.write(out / PARTS / f"{conversion}.npy", conversion)
-        together = shared_scenes(job.raw) if layout.layout == "tiles" else set()
-        work = ((task, job) for task in tasks(job.raw, shared.pictures_per_shard, together))
-        shards = -(-pictures // shared.pictures_per_shard)
+            color_table.write(job.tables / f"{conversion}.npy", conversion)
+        work = ((task, job) for task in tasks(raw, shared.pictures_per_shard, survey.together))
+        shards = -(-survey.pictures // shared.pictures_per_shard)
         totals = preparing.Totals()
         with workers(params.runtime.job_backend, params.runtime.jobs) as mapped:
             for done in progress(mapped(preparing.prepare_shard, work), "prepare", "shards", total=shards):
                 totals.add(done)
         if not totals.taken:
             reasons = "; ".join(f"{path}: {reason}" for path, _, reason in preparing.rejected(out, 5))
-            raise UserError(f"{args.raw}: none of {pictures} pictures can be used ({reasons})")
+            raise UserError(f"{args.raw}: none of {survey.pictures} pictures can be used ({reasons})")
         doubles = {}
         if layout.layout != "whole":
             doubles = preparing.find_duplicates(np.concatenate(totals.taken), layout.filters.near_duplicates)
-        more = [(path, "left out", reason) for path, reason in manifest.left_out(args.raw)]
-        more += preparing.unlisted(args.raw, manifest.read(args.raw))
-        summary = preparing.assemble(job, totals, doubles, more)
+        more = [(path, "left out", reason) for path, reason in manifest.left_out(raw)]
+        more += preparing.unlisted(raw, manifest.read(raw))
+        summary = preparing.assemble(job, raw, totals, survey.vocabulary, doubles, more)
         with new_file(out / "summary.json") as file:
             lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in summary.items())
             file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
@@ -94,12 +93,6 @@ def tasks(raw: Path, size: int, together: set[str]) -> Iterator[Task]:
                 for picture in pictures
             ],
         )
-
-
-def shared_scenes(raw: Path) -> set[str]:
-    """The groups that more than one picture belongs to."""
-    groups = Counter(picture.group for picture in manifest.read(raw))
-    return {group for group, pictures in groups.items() if pictures > 1 and group}
 
 
 if __name__ == "__main__":

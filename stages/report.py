@@ -1,14 +1,13 @@
 """Join what evaluation wrote into one comparison: tables, grids of pictures, and what film does.
 
     python -m stages.report --pictures reports/pictures --samples reports/samples \\
-        --raw data/raw/photos --data data/prepared/photos --weights data/raw/weights --bw data/prepared/bw \\
+        --data data/prepared/photos --weights data/raw/weights --bw data/prepared/bw \\
         --real-bw reports/real_bw --out reports
 
 Reads `evaluate` and `real_bw` of params.yaml. Every table is made from the per-picture CSVs.
 """
 
 import argparse
-import io
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +17,17 @@ import torch
 from tintype import params as parameters
 from tintype.batch import Batch
 from tintype.color import lab_to_rgb, to_uint8
-from tintype.console import UserError, run
+from tintype.console import run
 from tintype.files import new_file
 from tintype.floors import FLOORS
-from tintype.images import UnreadablePicture, decode, encode_png
+from tintype.images import decode, encode_png
 from tintype.report import sheets, tables
 from tintype.report.film_sheet import film_sheet
-from tintype.sources import backbones, manifest, places
+from tintype.sources import backbones, bundled
 from tintype.store import Split
 
 LONGEST = 256
+PHOTOGRAPH = "skimage/data/astronaut.png"  # to show on what film and age do
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -38,7 +38,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--samples", type=Path, required=True, help="folder of coloured test regions, by model"
     )
-    parser.add_argument("--raw", type=Path, required=True, help="what download@photos gathered")
     parser.add_argument("--data", type=Path, required=True, help="prepared photographs")
     parser.add_argument("--weights", type=Path, required=True, help="what download@weights gathered")
     parser.add_argument("--bw", type=Path, required=True, help="prepared black-and-white pictures")
@@ -59,13 +58,11 @@ def main(argv: list[str] | None = None) -> None:
         file.write_text(tables.markdown(table, notes(models, net, lpips_missing)), encoding="utf-8")
 
     trained = [model for model in models if model not in FLOORS]
-    encode_png(
-        args.out / "comparison.png", test_sheet(Split.shown(args.data), args.samples, trained)
-    )
+    encode_png(args.out / "comparison.png", test_sheet(Split.shown(args.data), args.samples, trained))
     encode_png(
         args.out / "real_bw.png", real_sheet(Split(args.bw, "all"), args.real_bw, params.real_bw.models)
     )
-    encode_png(args.out / "film.png", film_sheet(first_picture(args.raw)))
+    encode_png(args.out / "film.png", film_sheet(decode(bundled.locate(PHOTOGRAPH))))
     real = {model: pd.read_csv(args.real_bw / model / "figures.csv") for model in params.real_bw.models}
     means = pd.DataFrame({model: rows.mean(numeric_only=True) for model, rows in real.items()}).T
     write_csv(args.out / "real_bw.csv", means.rename_axis("model").reset_index())
@@ -90,9 +87,9 @@ def notes(models: dict[str, pd.DataFrame], net: str, lpips_missing: str) -> list
 
 
 def test_sheet(regions: Split, samples: Path, models: list[str]) -> np.ndarray:
-    """A row per photograph, its first test region: grey, each model, truth."""
+    """A row per test picture that is shown: grey, each model, truth."""
     rows = []
-    for number in regions.index.drop_duplicates("photograph").index:
+    for number in range(len(regions)):
         region = Batch.of_records(regions[number][None])
         grey = torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)
         coloured = [decode(samples / model / f"{number:04d}.png") for model in models]
@@ -109,17 +106,6 @@ def real_sheet(pictures: Split, folder: Path, models: list[str]) -> np.ndarray:
         grey = to_uint8(lab_to_rgb(torch.cat([picture.input, torch.zeros_like(picture.ab)], dim=1)))[0]
         rows.append([sheets.fit(shown, LONGEST) for shown in (grey, *map(decode, files))])
     return sheets.labelled(rows, ["black and white", *models])
-
-
-def first_picture(raw: Path) -> np.ndarray:
-    """The first picture of a manifest that can be read, uint8 (H, W, 3)."""
-    for picture in manifest.read(raw):
-        try:
-            data = places.read(places.find(raw, picture.place), picture.path, picture.offset, picture.bytes)
-            return decode(io.BytesIO(data))
-        except UnreadablePicture:
-            continue
-    raise UserError(f"{raw}: no picture here can be read; look at download.photos in params.yaml")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -7,8 +7,9 @@ from PIL import Image
 from skimage import data
 from skimage.color import lab2rgb
 
+from tintype.ageing import EFFECTS, toned
 from tintype.color import to_uint8
-from tintype.film import CONVERSIONS, EFFECTS, grey_plane, toned
+from tintype.film import CONVERSIONS, grey_plane
 from tintype.outlines import METHODS, outlines
 from tintype.report.film_sheet import film_sheet
 

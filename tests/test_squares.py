@@ -222,7 +222,7 @@ def test_a_drawing_in_a_file_of_its_own_is_the_input(tmp_path):
 @pytest.mark.parametrize("about", [{"colour_side": "left"}, {"input": "b.png", "input_sha256": "0"}])
 def test_drawings_do_not_go_with_tiles(tmp_path, about):
     raw = gather(tmp_path / "raw", {"a.png": noise(1, 96, 96)}, {"a.png": about})
-    with pytest.raises(UserError, match=r"a\.png: has a drawing .* layout tiles is .*layout: squares"):
+    with pytest.raises(UserError, match=r"a\.png has a drawing .* layout tiles is .*layout: squares"):
         run(raw, tmp_path / "out", layout="tiles")
     assert not (tmp_path / "out").exists()
 

@@ -217,11 +217,21 @@ def test_conditions_go_with_their_records(tmp_path):
     assert batch.condition.dtype == torch.float32 and batch.condition.tolist() == [one_hot[5].tolist()]
 
 
-def test_what_is_shown_are_the_test_regions_or_else_pictures_from_all_over_the_test_split(tmp_path):
-    write(tmp_path, {"test": records(0, [(3, 3)] * 23)})
-    shown, test = store.Split.shown(tmp_path), store.Split(tmp_path, "test")
+@pytest.mark.parametrize("split", ["test", "test_region"])
+def test_what_is_shown_is_one_each_of_photographs_from_all_over_the_test_split(tmp_path, split):
+    some = records(0, [(3, 3)] * 46)
+    offsets, _ = store.write_shard(tmp_path, "0000000.npy", some)
+    rows = [
+        row(split, f"{number // 2:02d}.png", some[number], "0000000.npy", offsets[number])
+        for number in range(46)
+    ]
+    complete(tmp_path, [*rows, row("test", "more.png", some[0], "0000000.npy", 0)])
+    if split == "test_region":  # then these are shown, and no tiles
+        assert len(store.Split(tmp_path, "test")) == 1
+    shown = store.Split.shown(tmp_path)
     assert len(shown) == 12 and list(shown.index.index) == list(range(12))
-    for number in range(12):
-        np.testing.assert_array_equal(shown[number], test[2 * number])
-    write(tmp_path, {"test": records(0), "test_region": records(1)})
-    np.testing.assert_array_equal(store.Split.shown(tmp_path)[0], records(1)[0])
+    if split == "test_region":
+        assert list(shown.index["photograph"]) == [f"{2 * number:02d}.png" for number in range(12)]
+        for number in range(12):
+            np.testing.assert_array_equal(shown[number], some[4 * number])
+    assert shown.index["photograph"].is_unique

@@ -56,6 +56,17 @@ def lab_to_rgb(lab: Tensor, clip: bool = True) -> Tensor:
     return rgb.clamp(0, 1) if clip else rgb
 
 
+def luminance(L: Tensor) -> Tensor:
+    """The linear light Y, in [0, 1], of lightness L in [0, 100]; any shape."""
+    f = (L + 16) / 116
+    return torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
+
+
+def lightness(Y: Tensor) -> Tensor:
+    """The inverse of `luminance`, with a finite gradient everywhere."""
+    return 116 * torch.where(Y > _LINEAR_BELOW, Y.clamp(min=0.008) ** (1 / 3), 7.787 * Y + 16 / 116) - 16
+
+
 def lab_to_bytes(lab: Tensor) -> Tensor:
     """Lab (..., 3, H, W) to 8 bits a channel: L * 255 / 100, a + 128, b + 128, rounded; uint8, same shape."""
     L, a, b = lab.unbind(-3)

@@ -10,7 +10,6 @@ import numpy as np
 
 from tintype import color_table, duplicates, store
 from tintype.augment import changed_tile
-from tintype.console import UserError
 from tintype.images import UnreadablePicture, decode
 from tintype.outlines import METHODS, outlines
 from tintype.resizing import resized
@@ -48,31 +47,34 @@ class Found(NamedTuple):
     order: int
 
 
-def cut(
-    picture: Picture, alone: bool, raw: Path, layout: Any, tables: Path, max_pixels: int, seed: int
-) -> Found:
+class Job(NamedTuple):
+    """What all tasks of a run of prepare have in common."""
+
+    out: Path  # the store that is being written
+    tables: Path  # the folder with the colour tables (`color_table`) of `conversions(layout)`
+    layout: Any  # the section of params.yaml: Tiles, Squares or Whole
+    max_pixels: int
+    seed: int
+
+
+def cut(picture: Picture, alone: bool, job: Job) -> Found:
     """The records of one picture.
 
-    alone: whether no other picture of the manifest shows its scene. layout: the section of params.yaml.
-    tables: the folder with the colour tables (`color_table`). Raises Rejected, and UnreadablePicture.
+    picture: of the manifest, with the whole path of its `place`. alone: whether no other one shows its scene.
+    Raises Rejected, and UnreadablePicture.
     """
+    layout = job.layout
     if layout.layout != "whole":
         _refuse_small(picture, layout.filters.min_side)
-    look = _Look(tables)
     if layout.layout == "squares":
-        return _square(picture, raw, layout, look, max_pixels, seed)
-    if picture.colour_side or picture.input:
-        raise UserError(
-            f"{picture.path}: has a drawing to be coloured, and layout {layout.layout} is for photographs "
-            f"alone; set prepare.photos.layout: squares"
-        )
-    rgb = decode(io.BytesIO(_bytes(picture, raw)), max_pixels)
+        return _square(picture, job)
+    rgb = decode(io.BytesIO(_bytes(picture)), job.max_pixels)
     signature = duplicates.signature(rgb)
     if layout.layout == "whole":
         box = Box(0, 0, rgb.shape[1], rgb.shape[0])
-        return Found([Cut("all", box, look.record(rgb, layout.input))], signature, 0)
-    _refuse_grey(look.record(rgb, "lab"), layout.filters.min_chroma)
-    return Found(list(_tiles(rgb, picture, alone, layout, look, seed)), signature, 0)
+        return Found([Cut("all", box, _record(rgb, layout.input, job))], signature, 0)
+    _refuse_grey(_record(rgb, "lab", job), layout.filters.min_chroma)
+    return Found(list(_tiles(rgb, picture, alone, job)), signature, ORDER[picture.split or "train"])
 
 
 def conversions(layout: Any) -> set[str]:
@@ -81,25 +83,18 @@ def conversions(layout: Any) -> set[str]:
     return {"lab", *used} - set(METHODS)
 
 
-class _Look:
-    """Pictures to records, through the colour tables in a folder."""
-
-    def __init__(self, tables: Path) -> None:
-        self.tables = tables
-
-    def record(self, rgb: np.ndarray, conversion: str) -> np.ndarray:
-        """uint8 RGB (H, W, 3) to a record of the store, uint8 (4, H, W)."""
-        drawn = conversion in METHODS
-        table = color_table.read(self.tables / f"{'lab' if drawn else conversion}.npy")
-        record = color_table.planes(rgb, table)
-        if drawn:
-            record[0] = np.round(outlines(record[0] / np.float32(2.55), conversion) * 2.55)
-        return record
+def _record(rgb: np.ndarray, conversion: str, job: Job) -> np.ndarray:
+    """uint8 RGB (H, W, 3) to a record of the store, uint8 (4, H, W)."""
+    drawn = conversion in METHODS
+    record = color_table.planes(rgb, color_table.read(job.tables / f"{'lab' if drawn else conversion}.npy"))
+    if drawn:
+        record[0] = np.round(outlines(record[0] / np.float32(2.55), conversion) * 2.55)
+    return record
 
 
-def _bytes(picture: Picture, raw: Path) -> bytes:
+def _bytes(picture: Picture) -> bytes:
     """The picture's file, if it is the one of the manifest."""
-    data = places.read(places.find(raw, picture.place), picture.path, picture.offset, picture.bytes)
+    data = places.read(Path(picture.place), picture.path, picture.offset, picture.bytes)
     _refuse_changed(data, picture.sha256)
     return data
 
@@ -122,29 +117,28 @@ def _refuse_grey(record: np.ndarray, least: float) -> None:
         raise Rejected("grey", f"mean chroma {chroma:.2f}: filters.min_chroma is {least:g}")
 
 
-def _square(picture: Picture, raw: Path, layout: Any, look: _Look, max_pixels: int, seed: int) -> Found:
-    """The picture as one square; its split follows from its group alone, so that it never changes."""
-    side = layout.side
-    drawn = _drawn(f"{seed}:{picture.group or picture.path}", layout.split.val, layout.split.test)
-    split = picture.split or drawn
+def _square(picture: Picture, job: Job) -> Found:
+    """The picture as one square; its split follows from its group, not from the other pictures."""
+    layout, side = job.layout, job.layout.side
+    split = picture.split or _drawn(f"{job.seed}:{picture.group or picture.path}", layout.split)
     conversion = layout.input.test if split == "test" else layout.input.training
     halves = 2 if picture.colour_side else 1
-    data = _bytes(picture, raw)
-    rgb = decode(io.BytesIO(data), max_pixels, (side * halves, side))
+    rgb = decode(io.BytesIO(_bytes(picture)), job.max_pixels, (side * halves, side))
     drawing = None
     if picture.colour_side:
-        left, right = rgb[:, : rgb.shape[1] // 2], rgb[:, rgb.shape[1] // 2 :]
-        rgb, drawing = (left, right) if picture.colour_side == "left" else (right, left)
-        if not left.size:
+        half = rgb.shape[1] // 2  # of an odd width, which shrinking may give, the middle belongs to neither
+        if not half:
             raise Rejected("too small", "one pixel wide, which makes no two halves")
+        left, right = rgb[:, :half], rgb[:, -half:]
+        rgb, drawing = (left, right) if picture.colour_side == "left" else (right, left)
     elif picture.input:
-        data = places.read(places.find(raw, picture.place), picture.input)
+        data = places.read(Path(picture.place), picture.input)
         _refuse_changed(data, picture.input_sha256)
-        drawing = decode(io.BytesIO(data), max_pixels, (side, side))
+        drawing = decode(io.BytesIO(data), job.max_pixels, (side, side))
     rgb = _fitted(rgb, side, layout.fit)
-    record = look.record(rgb, conversion if drawing is None else "lab")
+    record = _record(rgb, conversion if drawing is None else "lab", job)
     if drawing is not None:
-        record[0] = look.record(_fitted(drawing, side, layout.fit), "lab")[0]
+        record[0] = _record(_fitted(drawing, side, layout.fit), "lab", job)[0]
     _refuse_grey(record, layout.filters.min_chroma)
     box = Box(0, 0, side, side)
     return Found([Cut(split, box, record)], duplicates.signature(rgb), ORDER[split])
@@ -159,15 +153,16 @@ def _fitted(rgb: np.ndarray, side: int, fit: str) -> np.ndarray:
     return resized(rgb, side, side)
 
 
-def _drawn(key: str, val: float, test: float) -> str:
+def _drawn(key: str, shares: Any) -> str:
     drawn = int(hashlib.sha256(key.encode()).hexdigest()[:16], 16) / 2**64
-    return "test" if drawn < test else "val" if drawn < test + val else "train"
+    if drawn < shares.test:
+        return "test"
+    return "val" if drawn < shares.test + shares.val else "train"
 
 
-def _tiles(
-    rgb: np.ndarray, picture: Picture, alone: bool, layout: Any, look: _Look, seed: int
-) -> Iterator[Cut]:
+def _tiles(rgb: np.ndarray, picture: Picture, alone: bool, job: Job) -> Iterator[Cut]:
     """The tiles of every split, changed copies of training tiles, and each test region in one piece."""
+    layout, seed = job.layout, job.seed
     side, split, augment = layout.side, layout.split, layout.augment
     height, width = rgb.shape[:2]
     whole = Box(0, 0, width, height)
@@ -186,15 +181,15 @@ def _tiles(
     training = (box for box in tiles(whole, side, layout.stride) if not any(map(box.touches, kept_away)))
     changes = augment.model_dump(exclude={"copies"})
     for number, box in enumerate(training):
-        yield Cut("train", box, look.record(box.cut(rgb), layout.input.training))
+        yield Cut("train", box, _record(box.cut(rgb), layout.input.training, job))
         for copy in range(1, augment.copies + 1):
             rng = np.random.default_rng([seed, key, number, copy])
             changed = changed_tile(rgb, box, kept_away, rng, **changes)
-            yield Cut("train", box, look.record(changed, layout.input.training), copy)
+            yield Cut("train", box, _record(changed, layout.input.training, job), copy)
     for name, regions in out.items():
         conversion = layout.input.test if name == "test" else layout.input.training
         for region in regions:
             for box in tiles(region, side, side):
-                yield Cut(name, box, look.record(box.cut(rgb), conversion))
+                yield Cut(name, box, _record(box.cut(rgb), conversion, job))
     for region in out["test"]:
-        yield Cut("test_region", region, look.record(region.cut(rgb), layout.input.test))
+        yield Cut("test_region", region, _record(region.cut(rgb), layout.input.test, job))

@@ -1,4 +1,4 @@
-"""Pictures that are the same, or look the same: found in time and memory that a million of them allow.
+"""Pictures that are the same, or look the same, found without comparing each with each.
 
 A picture's signature is a 64-bit perceptual hash and a 4 x 4 thumbnail. The hash is the signs of the lowest
 frequencies of its cosine transform about their median (Zauner, "Implementation and Benchmarking of Perceptual
@@ -8,7 +8,7 @@ agree as well.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tintype.resizing import resized
 # Rows 0 to 7 of the cosine transform (DCT-II) of 32 samples.
 _COSINES = np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * np.arange(32) + 1)).astype(np.float32)
 _THUMBNAILS_AGREE = 16  # levels of 255, which no value of the thumbnails may differ by more than
-_ROWS = 1024  # compared with a whole bucket at a time
+_ROWS = 1024  # compared with as many at a time
 
 
 def signature(rgb: np.ndarray) -> tuple[int, np.ndarray]:
@@ -50,9 +50,11 @@ def alike(hashes: np.ndarray, thumbnails: np.ndarray, groups: np.ndarray, bits: 
         order = np.argsort(band, kind="stable")
         edges = np.flatnonzero(np.diff(band[order])) + 1
         for bucket in np.split(order, edges):
-            for start in range(0, len(bucket) if len(bucket) > 1 else 0, _ROWS):
-                rows = bucket[start : start + _ROWS]
-                columns = bucket[: start + len(rows)]
+            # Also what a group shares in plenty, such as the frames of a film, costs nothing.
+            if len(bucket) < 2 or (groups[bucket] == groups[bucket[0]]).all():
+                continue
+            blocks = [bucket[start : start + _ROWS] for start in range(0, len(bucket), _ROWS)]
+            for columns, rows in combinations_with_replacement(blocks, 2):
                 near = np.bitwise_count(hashes[rows, None] ^ hashes[columns]) <= bits
                 near &= (columns < rows[:, None]) & (groups[rows, None] != groups[columns])
                 pairs = np.argwhere(near)

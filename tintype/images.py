@@ -18,6 +18,9 @@ SUFFIXES = {  # what files of these formats are called, in any case; what a file
 }
 MAX_PIXELS = 160_000_000  # room for the largest sensors and scans; 640 MB once decoded
 
+# We limit pixels ourselves. Not with catch_warnings, which threads that decode would undo for one another.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _SRGB = ImageCms.createProfile("sRGB")
 _UPRIGHT = {  # EXIF orientation -> what makes the picture upright (Exif 2.32, tag 274)
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -91,7 +94,7 @@ def decode(
 def dimensions(source: BinaryIO) -> tuple[int, int]:
     """Width and height of the upright picture, from the file's head; (0, 0) where that cannot be read."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=FORMATS) as image:
+        with Image.open(source, formats=FORMATS) as image:
             return image.size if _orientation(image) < 5 else image.size[::-1]
     except Exception:  # noqa: BLE001  a damaged file makes Pillow raise nearly anything; decode says what it is
         return 0, 0

@@ -106,13 +106,18 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
     for here in ("download.photos", "download.bw"):
         path = _at(tree, f"{here}.path") or _local_file(_at(tree, f"{here}.url"))
         match values(f"{here}.source", f"{here}.watch"):
-            case "folder" | "archive" | "icons" | "sketches", watch if path:
-                if Path(watch) not in [Path(path), *Path(path).parents]:
-                    allowed = f"{path}, or a folder around it; else nobody notices when pictures change"
+            case "folder" | "archive" | "icons" | "sketches", watch if isinstance(path, str):
+                whole = Path(path).expanduser()  # DVC itself knows no ~
+                if Path(watch) not in [whole, *whole.parents]:
+                    allowed = f"{whole}, or a folder around it; else nobody notices when pictures change"
                     problems[f"{here}.watch"] = wording.found(watch, allowed)
         match values(f"{here}.test"):
             case ["ctest10k"] if _at(tree, f"{here}.names") is None:
                 problems[f"{here}.names"] = wording.found(None, "the file that lists the ctest10k pictures")
+    match values("download.photos.source", "prepare.photos.layout"):
+        case "icons" | "sketches" as source, "tiles":
+            allowed = f"squares, for download.photos.source {source}: tiles are cut from photographs alone"
+            problems["prepare.photos.layout"] = wording.found("tiles", allowed)
     match values("prepare.photos.augment.scale"):
         case [[low, high]] if low > high:
             problems["prepare.photos.augment.scale"] = wording.found([low, high], "the lower number first")

@@ -105,7 +105,7 @@ Pictures = Annotated[
 
 class Download(Section):
     photos: Pictures
-    bw: Pictures
+    bw: Annotated[Bundled | Folder | Archive, Field(discriminator="source")]
     weights: Weights
 
 

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tintype import cutting, duplicates, store
 from tintype.conditions import Vocabulary
 from tintype.console import UserError
+from tintype.cutting import Job
 from tintype.files import sha256
 from tintype.images import SUFFIXES, UnreadablePicture
 from tintype.sources import manifest
@@ -24,14 +25,12 @@ PARTS = "parts"  # in the unfinished store: tasks leave their rows there, tables
 REJECTED = ["number", "path", "kind", "reason"]
 
 
-class Job(NamedTuple):
-    """What all tasks of a run have in common."""
+class Survey(NamedTuple):
+    """What has to be known of all pictures before the first is read."""
 
-    raw: Path
-    out: Path
-    layout: Any  # the section of params.yaml: Tiles, Squares or Whole
-    max_pixels: int
-    seed: int
+    pictures: int
+    together: set[str]  # groups that several pictures share
+    vocabulary: Vocabulary
 
 
 class Task(NamedTuple):
@@ -79,6 +78,34 @@ class Totals:
         self.taken += [done.taken] if len(done.taken) else []
 
 
+def survey(raw: Path, layout: str) -> Survey:
+    """Look through a manifest.
+
+    Raises UserError for a picture that lacks a condition which others have, and for one with a drawing where
+    `layout` (the name) is not squares.
+    """
+    groups, conditions, count = Counter(), {}, 0
+    for picture in manifest.read(raw):
+        count += 1
+        if layout != "squares" and (picture.colour_side or picture.input):
+            raise UserError(
+                f"{raw}: {picture.path} has a drawing to be coloured, and layout {layout} is for photographs "
+                f"alone; set prepare.photos.layout: squares"
+            )
+        conditions.setdefault(picture.condition, picture.path)
+        if (
+            layout == "tiles" and picture.group
+        ):  # only tiles of one scene could part: there are few such pictures
+            groups[picture.group] += 1
+    vocabulary = Vocabulary.of(conditions)
+    for condition, path in conditions.items():
+        try:
+            vocabulary.one_hot(condition)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    return Survey(count, {group for group, several in groups.items() if several > 1}, vocabulary)
+
+
 def prepare_shard(task: Task, job: Job) -> Done:
     """Write one shard into `job.out`, and its rows of the index and of the rejected pictures into PARTS.
 
@@ -87,9 +114,7 @@ def prepare_shard(task: Task, job: Job) -> Done:
     records, rows, rejected, taken = [], [], [], []
     for number, (picture, alone) in enumerate(task.pictures, start=task.first):
         try:
-            found = cutting.cut(
-                picture, alone, job.raw, job.layout, job.out / PARTS, job.max_pixels, job.seed
-            )
+            found = cutting.cut(picture, alone, job)
         except cutting.Rejected as error:
             rejected.append((number, picture.path, error.kind, str(error)))
             continue
@@ -137,7 +162,12 @@ def find_duplicates(taken: np.ndarray, bits: int | None) -> dict[int, tuple[int,
 
 
 def assemble(
-    job: Job, totals: Totals, left_out: dict[int, tuple[int, str, str]], more: list[tuple[str, str, str]]
+    job: Job,
+    raw: Path,
+    totals: Totals,
+    vocabulary: Vocabulary,
+    left_out: dict[int, tuple[int, str, str]],
+    more: list[tuple[str, str, str]],
 ) -> dict:
     """Join what the tasks left in PARTS into the store's tables; returns its summary.
 
@@ -147,11 +177,12 @@ def assemble(
     `ab_histogram` in the summary lists [a, b, pixels] for each value that occurs, in ab units: the prior of
     class rebalancing.
     """
-    names = _names(job.raw, left_out)
+    names = _names(raw, left_out)
     histogram, lightness = totals.histogram.copy(), totals.lightness
     records, rejected = Counter(), Counter()
-    vocabulary = Vocabulary.of(picture.condition for picture in manifest.read(job.raw))
     conditions = bytearray()
+
+    reasons = {number: (kind, f"{words} {names[first]}") for number, (first, kind, words) in left_out.items()}
 
     def kept() -> Iterator[list[str]]:
         nonlocal lightness
@@ -159,7 +190,7 @@ def assemble(
             listed = dict(zip(store.COLUMNS, row, strict=True))
             if int(number) not in left_out:
                 records[listed["split"]] += 1
-                conditions.extend(_one_hot(vocabulary, listed))
+                conditions.extend(vocabulary.one_hot(listed["condition"]).tobytes())
                 yield row
             elif counted(listed["split"]):
                 record = store.record(job.out, listed)
@@ -190,7 +221,7 @@ def assemble(
     pixels = int(histogram.sum())
     if not pixels:
         raise UserError(
-            f"{job.raw}: no picture is left for training ({', '.join(records)} have some); lower the shares "
+            f"{raw}: no picture is left for training ({', '.join(records)} have some); lower the shares "
             f"under prepare.photos.split, or add pictures"
         )
     square = histogram.reshape(256, 256)
@@ -241,13 +272,6 @@ def _named(taken: np.ndarray, first: np.ndarray, kind: str, words: str) -> dict[
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(np.frombuffer(hashlib.sha256(text.encode()).digest(), "<u8").tolist())
-
-
-def _one_hot(vocabulary: Vocabulary, row: dict[str, str]) -> bytes:
-    try:
-        return vocabulary.one_hot(row["condition"]).tobytes()
-    except UserError as error:
-        raise UserError(f"{row['photograph']}: {error}") from None
 
 
 def _lightness(record: np.ndarray) -> int:

@@ -123,12 +123,15 @@ class Split:
 
     @classmethod
     def shown(cls, folder: Path) -> "Split":
-        """Pictures to look at that no model trains on: the test regions, else some of all the test split."""
+        """Pictures to look at that no model trains on, at most SHOWN, from all over the test split.
+
+        Where photographs are cut up, the first test region of each; else test pictures.
+        """
         has_regions = (_opened(folder)[0]["split"] == "test_region").any()
         split = cls(folder, "test_region" if has_regions else "test")
-        if not has_regions:
-            some = np.linspace(0, len(split) - 1, min(SHOWN, len(split))).round().astype(int)
-            split._set(folder, split.index.iloc[some].reset_index(drop=True), split._conditions[some])
+        numbers = split.index.drop_duplicates("photograph").index.to_numpy()
+        some = numbers[np.linspace(0, len(numbers) - 1, min(SHOWN, len(numbers))).round().astype(int)]
+        split._set(folder, split.index.iloc[some].reset_index(drop=True), split._conditions[some])
         return split
 
     def _set(self, folder: Path, index: pd.DataFrame, conditions: np.ndarray) -> None:

@@ -5,8 +5,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from tintype.ageing import EFFECTS, toned
 from tintype.color import lab_to_rgb, to_uint8
-from tintype.film import CONVERSIONS, EFFECTS, grey_plane, toned
+from tintype.film import CONVERSIONS, grey_plane
 from tintype.outlines import METHODS, outlines
 from tintype.report.sheets import fit, grid
 

@@ -71,7 +71,7 @@ def gather(settings: Any, out: Path) -> str:
 
 
 def _copy(picture: Picture, out: Path) -> manifest.Picture:
-    origin = _locate(picture.file)
+    origin = locate(picture.file)
     copy = out / origin.name
     shutil.copyfile(origin, copy)
     distribution = _distribution(picture.file)
@@ -84,7 +84,8 @@ def _copy(picture: Picture, out: Path) -> manifest.Picture:
     )
 
 
-def _locate(file: str) -> Path:
+def locate(file: str) -> Path:
+    """The path of an installed picture, named as in PICTURES. Raises UserError where it is not installed."""
     package, inside = file.split("/", 1)
     spec = find_spec(package)  # which does not import the package: that would take seconds
     if spec is None:

@@ -64,7 +64,7 @@ def write(folder: Path, pictures: Iterable[Picture], left_out: Iterable[tuple[st
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for picture in pictures:
-            if wrong := _wrong_path(picture.path):
+            if wrong := _wrong_path(picture.path) or (picture.input and _wrong_path(picture.input)):
                 raise ValueError(wrong)
             if picture.path <= last:
                 raise ValueError(f"{picture.path!r} after {last!r}: pictures are listed once, in their order")

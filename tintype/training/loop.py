@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tintype import film as film_effects
+from tintype.ageing import aged
 from tintype.augment import flip_some
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
@@ -37,7 +37,7 @@ def batches(
     """Yield (step, batch) for steps 1, 2, ...: every record once in each epoch, in an order of its own.
 
     What a step sees depends on (seed, step) alone, not on the steps before it. film: in [0, 1], how far the
-    input is aged (`film.aged`); the truth is not.
+    input is aged (`ageing.aged`); the truth is not.
     """
     size, order, ordered = len(split), np.empty(0), -1
     for step in range(1, steps + 1):
@@ -52,8 +52,8 @@ def batches(
         if flip:
             records = flip_some(records, np.random.default_rng([seed, step, 1]))
         batch = Batch.of_records(records, device, split.conditions(numbers))
-        aged = film_effects.aged(batch.input, film, np.random.default_rng([seed, step, 2]))
-        yield step, replace(batch, input=aged)
+        worn = aged(batch.input, film, np.random.default_rng([seed, step, 2]))
+        yield step, replace(batch, input=worn)
 
 
 class Average:
