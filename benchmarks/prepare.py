@@ -41,10 +41,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256, help="pixels of the squares (default 256)")
     parser.add_argument("--pictures", type=Path, help="a folder of JPEG files to use instead")
     args = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core, for what is started from here too
+    if hasattr(os, "sched_setaffinity"):  # one core, for what is started from here too; on Linux alone
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
         if args.pictures:
-            files = sorted(path for path in args.pictures.rglob("*") if path.suffix.lower() in SUFFIXES)
+            found = args.pictures.absolute().rglob("*")
+            files = sorted(path for path in found if path.suffix.lower() in SUFFIXES)
         else:
             files = make(Path(folder) / "pictures", args.count)
         quarter = files[: len(files) // 4]
@@ -92,12 +94,12 @@ def prepare(files: list[Path], folder: Path, side: int) -> SimpleNamespace:
     raw.mkdir(parents=True)
     rows = (
         manifest.Picture(
-            path=path.name,
+            path=path.as_posix().lstrip("/"),
             **manifest.about(path.read_bytes()),
             source="",
             licence="",
             group=path.name,
-            place=str(path.parent),
+            place="/",
         )
         for path in files
     )
@@ -116,18 +118,18 @@ def prepare(files: list[Path], folder: Path, side: int) -> SimpleNamespace:
     (folder / "params.yaml").write_text(json.dumps(params))
     arguments = ["--set", "photos", "--raw", raw, "--out", folder / "out", "--params", folder / "params.yaml"]
     command = [sys.executable, "-m", "stages.prepare", *map(str, arguments)]
-    rounds = []
+    rounds, log = [], open(folder / "log", "w")  # noqa: SIM115  open as long as the processes run
     for _ in range(ROUNDS):
         start = time.perf_counter()
         process = subprocess.Popen(
             command,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=log,
         )
         _, status, usage = os.wait4(process.pid, 0)
         if status:
-            sys.exit("prepare failed; run it by hand to see why")
+            sys.exit((folder / "log").read_text())
         rounds.append(time.perf_counter() - start)
     return SimpleNamespace(seconds=min(rounds), mb=usage.ru_maxrss / 1024)
 

@@ -77,7 +77,7 @@ def test_pictures_are_fetched_and_listed_with_where_they_came_from(server):
         assert places.read(places.find(Path("out"), row.place), row.path) == data
         assert row.sha256 == hashlib.sha256(data).hexdigest()
         assert (row.width, row.height) == (4 + IDS.index(row.group), 3)
-        assert row.place == "data/downloads/open_images/train"
+        assert row.place.startswith("data/downloads/open_images/") and row.place.endswith("/train")
         assert row.source == f"{server.url}/train/{row.group}.jpg" and row.licence.startswith("CC BY 2.0")
     assert manifest.left_out(Path("out")) == []
     assert len(list(Path("data").rglob("*.*"))) == len(IDS)  # nothing half-written beside them
@@ -197,3 +197,8 @@ def test_a_list_that_is_wrong_is_explained_before_anything_is_fetched(server, te
     assert "ids.csv" in str(caught.value) and not server.asked
     with pytest.raises(UserError, match=r"ids: .*gone.csv: no such file"):
         open_images.gather(SimpleNamespace(ids="gone.csv", base="", split="test"), Path("out"))
+
+
+def test_pictures_of_another_address_are_not_taken_for_these(server):
+    places_of = {gather(server, table(IDS), base=server.url + path)[0].place for path in ("/", "")}
+    assert len(places_of) == 2

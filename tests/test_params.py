@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -378,3 +379,44 @@ def test_no_key_has_a_name_that_dvc_leaves_out_of_its_run_cache():
     assert {"size", "nfiles"}.isdisjoint(
         keys(params.load(Path(__file__).parents[1] / "params.yaml").model_dump())
     )
+
+
+FOLDER = {"source": "folder", "path": "pictures/mine", "licence": "", "group": "picture", "held_out": None}
+
+
+@pytest.mark.parametrize("watch", ["pictures/mine", "pictures", "."])
+def test_a_folder_of_pictures_is_watched_itself_or_one_around_it(file, watch):
+    file.write_text(json.dumps(edited({"download.photos": FOLDER | {"watch": watch}})))
+    assert params.load(file).download.photos.watch == watch
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"watch": "requirements.txt"}, "watch"),
+        ({"watch": "pictures/mine/more"}, "watch"),
+        ({"path": "~/mine", "watch": "~/mine"}, "watch"),
+        ({"path": 5, "watch": "pictures"}, "path"),
+    ],
+)
+def test_pictures_whose_changes_nobody_would_notice_are_a_mistake(file, changes, path):
+    (line,) = problems(file, {"download.photos": FOLDER | changes})
+    assert line.startswith(f"download.photos.{path}: found ")
+
+
+def test_drawings_to_be_coloured_do_not_go_with_tiles(file):
+    sketches = {"source": "sketches", "path": "p", "watch": "p", "colour": "auto", "sketches": None}
+    (line,) = problems(file, {"download.photos": sketches | {"licence": ""}})
+    assert line.startswith('prepare.photos.layout: found "tiles", allowed: squares')
+
+
+def test_as_a_program_it_names_what_would_stop_dvc_in_a_watched_folder(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    os.mkfifo(tmp_path / "pictures/pipe.jpg")
+    (tmp_path / "pictures/dead.jpg").symlink_to("nowhere")
+    folder = FOLDER | {"path": str(tmp_path / "pictures"), "watch": str(tmp_path / "pictures")}
+    (tmp_path / "params.yaml").write_text(json.dumps(edited({"download.photos": folder})))
+    command = [sys.executable, "-m", "tintype.params", tmp_path / "params.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "dead.jpg: a link that leads to no file" in done.stderr and "pipe.jpg" in done.stderr

@@ -2,8 +2,8 @@
 
     python -m tintype.params [PATH]
 
-checks a file and lists every problem in it. The schema is in `params_schema.py`; a rule between keys goes
-into `_compare`.
+checks a file and lists every problem in it, and looks for what would stop DVC in the folders that it watches.
+The schema is in `params_schema.py`; a rule between keys goes into `_compare`.
 """
 
 import argparse
@@ -168,10 +168,16 @@ _SCHEMA = Params.model_json_schema(mode="serialization")  # the classes as data,
 
 
 def main() -> None:
+    # Only here: stages that load their params depend on no source.
+    from tintype.sources.user_folder import refuse_unwatchable
+
     parser = argparse.ArgumentParser(prog="python -m tintype.params", description="Check a params file.")
     parser.add_argument("path", nargs="?", default="params.yaml", help="the file (default: params.yaml)")
     path = parser.parse_args().path
-    load(path)
+    download = load(path).download
+    for watched in {Path(gathered.watch) for gathered in (download.photos, download.bw, download.weights)}:
+        if watched.is_dir():
+            refuse_unwatchable(watched)
     print(f"{path}: ok")
 
 

@@ -19,7 +19,7 @@ from tintype import images
 from tintype.console import UserError
 from tintype.files import new_file, project_root, sha256
 from tintype.progress import progress
-from tintype.sources import manifest, members, places, transfer
+from tintype.sources import checksums, manifest, members, places, transfer
 from tintype.sources.members import Member
 
 _MEGABYTE = 10**6
@@ -47,9 +47,14 @@ def gather(settings: Any, out: Path) -> str:
     `held_out` folder without pictures.
     """
     archive = transfer.fetch(settings.url, settings.checksum, settings.bytes)
-    with _damage_explained(archive):
-        place = archive if members.is_zip(archive) else _plain_tar(archive, settings)
-        pictures, left_out = _sort_out(place, archive, settings)
+    try:
+        with _damage_explained(archive):
+            place = archive if members.is_zip(archive) else _plain_tar(archive, settings)
+            pictures, left_out = _sort_out(place, archive, settings)
+    except UserError as error:
+        if settings.checksum:
+            raise
+        raise UserError(f"{error}. For another archive there, delete its line in {checksums.NAME}") from None
     if settings.held_out is not None:
         _require_held_out(settings.held_out, [picture.name for picture in pictures], archive)
 

@@ -79,6 +79,7 @@ def _in_tar(place: Path) -> Iterator[Member]:
         for info in archive:
             name = info.name.removeprefix("./")
             yield Member(name, info.size, info.offset_data, info.isdir(), info.issparse(), _odd_kind(info))
+            archive.members.clear()  # which tarfile keeps for what nobody asks here
         file.seek(archive.offset)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes damage for the end
             raise tarfile.ReadError(f"neither header nor end at byte {archive.offset}")

@@ -56,7 +56,8 @@ def gather(settings: Any, out: Path) -> str:
     Raises UserError for a list that is missing, wrong or too short, and as soon as a larger share of the
     pictures than `settings.max_failures` could not be had.
     """
-    place = f"{DOWNLOADS}/{settings.split}"
+    # By address, so that what another server sent is never taken for this one's.
+    place = f"{DOWNLOADS}/{_sha256(settings.base)[:12]}/{settings.split}"
     base = f"{settings.base.rstrip('/')}/{settings.split}"
     chosen = sorted((f"{identity[:2]}/{identity}.jpg", identity) for identity in _chosen(settings))
     wanted = {

@@ -1,12 +1,19 @@
 """A folder of the user's, whose pictures are read where they are."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from tintype.console import UserError
 from tintype.files import project_root
 from tintype.images import SUFFIXES
+
+_NOT_UTF8 = "its name is not UTF-8; rename it"
+_NO_FILE = "a link that leads to no file"
+_ODD = "no regular file"
+_UNREADABLE = "the folder cannot be read"
+_DVC_FAILS = (_NOT_UTF8, _NO_FILE, _ODD, _UNREADABLE)
 
 
 def locate(path: str) -> tuple[Path, str]:
@@ -35,7 +42,7 @@ def walk(root: Path, left_out: list[tuple[str, str]], start: str = "") -> Iterat
         try:
             entries = list(os.scandir(root / folder))
         except OSError as error:
-            left_out.append((folder or ".", f"the folder cannot be read: {error.strerror}"))
+            left_out.append((folder or ".", f"{_UNREADABLE}: {error.strerror}"))
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -49,6 +56,17 @@ def walk(root: Path, left_out: list[tuple[str, str]], start: str = "") -> Iterat
                 yield path
 
 
+def refuse_unwatchable(folder: Path) -> None:
+    """Raise UserError for what stops DVC in a folder that it watches, and `walk` would only leave out."""
+    left_out: list[tuple[str, str]] = []
+    deque(walk(folder, left_out), maxlen=0)
+    bad = [f"{path}: {reason}" for path, reason in left_out if any(word in reason for word in _DVC_FAILS)]
+    if bad:
+        raise UserError(
+            f"{folder}: DVC cannot watch it: {'; '.join(bad[:3])}. Mend or move what is named here"
+        )
+
+
 def leads_out(root: Path, path: str) -> bool:
     """Whether links on the way lead to a place outside of `root`."""
     return not Path(os.path.realpath(root / path)).is_relative_to(os.path.realpath(root))
@@ -58,7 +76,7 @@ def _unfit_name(name: str) -> str | None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return "its name is not UTF-8; rename it"
+        return _NOT_UTF8
     if any(mark in name for mark in "\\\r\n"):  # a table has no way to tell these from its own
         return "a backslash or a line break is in its name; rename it"
     if name.startswith("."):
@@ -71,11 +89,11 @@ def _unfit_file(entry: os.DirEntry, root: Path) -> str | None:
         if os.path.isdir(entry.path):
             return "a link to a folder; copy the folder here, or name it as the path of a set"
         if not os.path.isfile(entry.path):
-            return "a link that leads to no file"
+            return _NO_FILE
         if leads_out(root, entry.path):
             return "a link that leads out of the folder; copy the file here"
     elif not entry.is_file():
-        return "no regular file"
+        return _ODD
     return None if Path(entry.name).suffix.lower() in SUFFIXES else "not named like a picture"
 
 
