@@ -21,11 +21,11 @@ def make_store():
     """A function that writes a store of one split: `make_store(folder, "train", records)`."""
 
     def make(folder: Path, split: str, records: list[np.ndarray]) -> None:
-        (offsets, _), rows = store.write_shard(folder, "0000000.npy", records), []
+        (offsets, _), rows = store.write_shard(folder, "0000000.bin", records), []
         for record, offset in zip(records, offsets, strict=True):
             _, height, width = record.shape
-            rows.append((split, "a", "", "", "", 0, 0, 0, width, height, "0000000.npy", offset))
+            rows.append((split, "a", "", "", "", 0, 0, 0, width, height, "0000000.bin", offset))
         store.write_csv(folder / store.INDEX, store.COLUMNS, rows)
-        store.write_contents(folder, {name: sha256(folder / name) for name in ("0000000.npy", store.INDEX)})
+        store.write_contents(folder, {name: sha256(folder / name) for name in ("0000000.bin", store.INDEX)})
 
     return make

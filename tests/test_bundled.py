@@ -72,7 +72,7 @@ def test_the_stereo_pair_is_one_group_and_every_other_picture_its_own(gathered):
 
 
 def test_a_picture_or_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(bundled.PICTURES, "grey", [bundled.Picture("skimage/data/nowhere.png", "CC0")])
+    monkeypatch.setitem(bundled.PICTURES, "grey", [bundled.Shipped("skimage/data/nowhere.png", "CC0")])
     with pytest.raises(
         UserError, match=r"scikit-image \d.* holds no skimage/data/nowhere.png.*requirements.txt"
     ):

@@ -115,7 +115,7 @@ def test_names_that_a_manifest_cannot_hold_are_left_out(project, pictures):
         picture(pictures / name)
     assert len(gather(project / "out", pictures)) == 4
     found = reasons(project / "out")
-    assert set(found) == {"back\\slash.png", "caf\\xe9", "line\\n.png", "line\\r.png"}
+    assert set(found) == {"back\\slash.png", "caf\\xe9", "line\\x0a.png", "line\\x0d.png"}
     assert "backslash" in found["back\\slash.png"] and "not UTF-8" in found["caf\\xe9"]
 
 

@@ -183,10 +183,13 @@ def test_damaged_packed_and_linking_tars_are_told_from_whole_ones(project, pictu
     val, inner, wnid = whole["val"], tar({"a.JPEG": b"x" * 700}), f"{WNIDS[0]}.tar"
     cases = [("val", val[:cut], "damaged") for cut in (0, 100, first - 600, first, first * 2 + 9)]
     cases += [("val", val[:first] + b"?" + val[first + 1 :], "damaged")]  # the head of the second
-    cases += [("val", b"\x1f\x8b" + val, "damaged, or no plain tar"), ("val", links, "'a.JPEG' is a link")]
+    cases += [
+        ("val", b"\x1f\x8b" + val, "damaged, or no plain tar"),
+        ("val", links, "'a.JPEG' is a symbolic link"),
+    ]
     cases += [("train", tar({wnid: inner[:cut]}), f"{wnid} in it: damaged") for cut in (0, 900)]
     cases += [("train", tar({wnid: inner[:1536], "next": inner}), f"{wnid} in it: damaged")]
-    cases += [("train", tar({wnid: links}), f"{wnid} in it: 'a.JPEG' is a link")]
+    cases += [("train", tar({wnid: links}), f"{wnid} in it: 'a.JPEG' is a symbolic link")]
     for part, data, problem in cases:
         (project / TARS[part]).write_bytes(data)
         with pytest.raises(UserError, match=f"path: .*{TARS[part]}.*{problem}"):

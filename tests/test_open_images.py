@@ -103,10 +103,10 @@ def test_a_list_at_an_address_is_fetched_once(server):
     for _ in range(2):
         assert len(gather(server, server.url + "/list.csv")) == len(IDS)
     assert server.asked.count("/list.csv") == 1
-    with pytest.raises(UserError, match=r"ids: http.*/gone.csv: HTTP 404"):
+    with pytest.raises(UserError, match=r"http.*/gone.csv: the server's answer is 404 Not Found"):
         gather(server, server.url + "/gone.csv")
     server.answers["/page.csv"] = [b"<p>please log in</p>"]
-    with pytest.raises(UserError, match=r"line 1: .* names no picture.*delete it"):
+    with pytest.raises(UserError, match=r"line 1: .* names no picture.*delete its line in checksums.csv"):
         gather(server, server.url + "/page.csv")
 
 

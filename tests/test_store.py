@@ -43,7 +43,7 @@ def write(folder, splits: dict[str, list[np.ndarray]]) -> None:
     """A store with a shard for each split."""
     rows = []
     for split, some in splits.items():
-        shard = f"{split}-00000.npy"
+        shard = f"{split}-00000.bin"
         offsets, digest = store.write_shard(folder, shard, some)
         assert digest == sha256(folder / shard)
         for number, (record, offset) in enumerate(zip(some, offsets, strict=True)):
@@ -64,7 +64,7 @@ def test_records_of_any_size_come_back_in_the_order_of_the_index(tmp_path):
 def test_a_split_may_lie_in_several_shards(tmp_path):
     rows = []
     for number, record in enumerate(records()):
-        shard = f"all-{number:05d}.npy"
+        shard = f"all-{number:05d}.bin"
         (offset,), _ = store.write_shard(tmp_path, shard, [record])
         rows.append(row("all", f"{number}.png", record, shard, offset))
     complete(tmp_path, rows[::-1])
@@ -83,8 +83,7 @@ def test_the_index_says_what_each_record_is_and_where_it_lies(tmp_path):
     assert list(index["copy"]) == [0, 1, 2, 3] and set(index["left"]) == {4} and set(index["top"]) == {9}
     assert list(zip(index["height"], index["width"], strict=True)) == SIZES
     assert list(index["offset"]) == [0, 256, 256 + 204, 256 + 204 + 800]
-    shard = np.load(tmp_path / "test-00000.npy")
-    assert shard.dtype == np.uint8 and shard.shape == (256 + 204 + 800 + 4,)
+    assert (tmp_path / "test-00000.bin").read_bytes() == b"".join(map(np.ndarray.tobytes, records(1)))
     pd.testing.assert_frame_equal(index, store.Split(tmp_path, "test").index)
 
 
@@ -94,13 +93,13 @@ def test_the_same_records_make_the_same_bytes(tmp_path):
         (tmp_path / name).mkdir()
         write(tmp_path / name, {"train": records()})
         contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
-    assert contents[0] == contents[1] and set(contents[0]) == {"contents.csv", "index.csv", "train-00000.npy"}
+    assert contents[0] == contents[1] and set(contents[0]) == {"contents.csv", "index.csv", "train-00000.bin"}
 
 
 def test_records_are_read_from_disk_when_asked_for_and_not_before(tmp_path):
     write(tmp_path, {"train": records()})
     split = store.Split(tmp_path, "train")
-    changed = np.lib.format.open_memmap(tmp_path / "train-00000.npy", mode="r+")
+    changed = np.memmap(tmp_path / "train-00000.bin", np.uint8, "r+")
     changed[:] = 77
     changed.flush()
     assert (split[2] == 77).all() and split[2].shape == (4, 40, 5)
@@ -108,11 +107,11 @@ def test_records_are_read_from_disk_when_asked_for_and_not_before(tmp_path):
 
 def test_reading_leaves_the_store_as_it_is(tmp_path):
     write(tmp_path, {"train": records()})
-    before = (tmp_path / "train-00000.npy").read_bytes()
+    before = (tmp_path / "train-00000.bin").read_bytes()
     split = store.Split(tmp_path, "train")
     split.batch(np.array([0, 0]))[:] = 0
     np.testing.assert_array_equal(split[0], records()[0])
-    assert (tmp_path / "train-00000.npy").read_bytes() == before
+    assert (tmp_path / "train-00000.bin").read_bytes() == before
 
 
 def test_a_batch_holds_the_records_asked_for_in_that_order(tmp_path):
@@ -173,7 +172,7 @@ def test_stored_records_make_a_batch_without_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-@pytest.mark.parametrize("name", ["train-00000.npy", "test-00000.npy", "index.csv"])
+@pytest.mark.parametrize("name", ["train-00000.bin", "test-00000.bin", "index.csv"])
 def test_a_damaged_file_is_named_before_anything_is_read(tmp_path, name, damage):
     write(tmp_path, {"train": records(0), "test": records(1)})
     data = bytearray((tmp_path / name).read_bytes())
@@ -189,7 +188,7 @@ def test_a_damaged_file_is_named_before_anything_is_read(tmp_path, name, damage)
 def test_more_shards_than_a_process_may_have_open_files_can_be_read(tmp_path):
     rows, many = [], 300
     for number in range(many):
-        shard, record = f"{number:05d}.npy", np.full((4, 2, 2), number % 256, np.uint8)
+        shard, record = f"{number:05d}.bin", np.full((4, 2, 2), number % 256, np.uint8)
         (offset,), _ = store.write_shard(tmp_path, shard, [record])
         rows.append(row("train", f"{number:05d}.png", record, shard, offset))
     complete(tmp_path, rows)
@@ -220,12 +219,12 @@ def test_conditions_go_with_their_records(tmp_path):
 @pytest.mark.parametrize("split", ["test", "test_region"])
 def test_what_is_shown_is_one_each_of_photographs_from_all_over_the_test_split(tmp_path, split):
     some = records(0, [(3, 3)] * 46)
-    offsets, _ = store.write_shard(tmp_path, "0000000.npy", some)
+    offsets, _ = store.write_shard(tmp_path, "0000000.bin", some)
     rows = [
-        row(split, f"{number // 2:02d}.png", some[number], "0000000.npy", offsets[number])
+        row(split, f"{number // 2:02d}.png", some[number], "0000000.bin", offsets[number])
         for number in range(46)
     ]
-    complete(tmp_path, [*rows, row("test", "more.png", some[0], "0000000.npy", 0)])
+    complete(tmp_path, [*rows, row("test", "more.png", some[0], "0000000.bin", 0)])
     if split == "test_region":  # then these are shown, and no tiles
         assert len(store.Split(tmp_path, "test")) == 1
     shown = store.Split.shown(tmp_path)

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ class Cut(NamedTuple):
 class Found(NamedTuple):
     """What a picture becomes, its signature (`duplicates`), and its order among those that look alike."""
 
-    cuts: list[Cut]
+    cuts: Iterable[Cut]  # made one by one: all tiles of a large photograph would fill the memory
     signature: tuple[int, np.ndarray]
     order: int
 
@@ -74,7 +74,10 @@ def cut(picture: Picture, alone: bool, job: Job) -> Found:
         box = Box(0, 0, rgb.shape[1], rgb.shape[0])
         return Found([Cut("all", box, _record(rgb, layout.input, job))], signature, 0)
     _refuse_grey(_record(rgb, "lab", job), layout.filters.min_chroma)
-    return Found(list(_tiles(rgb, picture, alone, job)), signature, ORDER[picture.split or "train"])
+    height, width, _ = rgb.shape
+    if min(width, height) < layout.side:
+        raise Rejected("too small", f"{width} x {height} pixels are less than one {layout.side}-pixel tile")
+    return Found(_tiles(rgb, picture, alone, job), signature, ORDER[picture.split or "train"])
 
 
 def conversions(layout: Any) -> set[str]:
@@ -166,8 +169,6 @@ def _tiles(rgb: np.ndarray, picture: Picture, alone: bool, job: Job) -> Iterator
     side, split, augment = layout.side, layout.split, layout.augment
     height, width = rgb.shape[:2]
     whole = Box(0, 0, width, height)
-    if min(width, height) < side:
-        raise Rejected("too small", f"{width} x {height} pixels are less than one {side}-pixel tile")
     # Keyed by content, not by position, so that a picture more or less changes nothing for the others.
     key = int(picture.sha256[:16], 16)
     out = {"val": [], "test": []}

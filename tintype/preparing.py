@@ -93,9 +93,8 @@ def survey(raw: Path, layout: str) -> Survey:
                 f"alone; set prepare.photos.layout: squares"
             )
         conditions.setdefault(picture.condition, picture.path)
-        if (
-            layout == "tiles" and picture.group
-        ):  # only tiles of one scene could part: there are few such pictures
+        # Only tiles of one scene could part: there are few such pictures.
+        if layout == "tiles" and picture.group:
             groups[picture.group] += 1
     vocabulary = Vocabulary.of(conditions)
     for condition, path in conditions.items():
@@ -111,33 +110,38 @@ def prepare_shard(task: Task, job: Job) -> Done:
 
     A picture that can't be used is named there with its reason, and the rest goes on.
     """
-    records, rows, rejected, taken = [], [], [], []
-    for number, (picture, alone) in enumerate(task.pictures, start=task.first):
-        try:
-            found = cutting.cut(picture, alone, job)
-        except cutting.Rejected as error:
-            rejected.append((number, picture.path, error.kind, str(error)))
-            continue
-        except UnreadablePicture as error:
-            rejected.append((number, picture.path, "unreadable", str(error)))
-            continue
-        about = (picture.path, picture.group, picture.label, picture.condition)
-        for cut in found.cuts:
-            _, height, width = cut.record.shape
-            rows.append((number, cut.split, *about, cut.box.left, cut.box.top, cut.copy, width, height))
-            records.append(cut.record)
-        group, content = (
-            _numbers(picture.group or picture.path),
-            _numbers(picture.sha256 + picture.input_sha256),
-        )
-        taken.append((number, found.order, group[0], content[:2], *found.signature))
-    name = f"{task.number:07d}.npy"
-    offsets, digest = store.write_shard(job.out, name, records)
+    rows, rejected, taken = [], [], []
+    histogram, lightness = store.AbHistogram(), 0
+
+    def records() -> Iterator[np.ndarray]:
+        nonlocal lightness
+        for number, (picture, alone) in enumerate(task.pictures, start=task.first):
+            try:
+                found = cutting.cut(picture, alone, job)
+            except cutting.Rejected as error:
+                rejected.append((number, picture.path, error.kind, str(error)))
+                continue
+            except UnreadablePicture as error:
+                rejected.append((number, picture.path, "unreadable", str(error)))
+                continue
+            about = (picture.path, picture.group, picture.label, picture.condition)
+            for cut in found.cuts:
+                _, height, width = cut.record.shape
+                rows.append((number, cut.split, *about, cut.box.left, cut.box.top, cut.copy, width, height))
+                if counted(cut.split):
+                    histogram.add(cut.record)
+                    lightness += _lightness(cut.record)
+                yield cut.record
+            group = _numbers(picture.group or picture.path)
+            content = _numbers(picture.sha256 + picture.input_sha256)
+            taken.append((number, found.order, group[0], content[:2], *found.signature))
+
+    name = f"{task.number:07d}.bin"
+    offsets, digest = store.write_shard(job.out, name, records())
     placed = ((*row, name, offset) for row, offset in zip(rows, offsets, strict=True))
     store.write_csv(_part(job.out, task.number, "index"), ["number", *store.COLUMNS], placed)
     store.write_csv(_part(job.out, task.number, "rejected"), REJECTED, rejected)
-    seen = [record for record, (_, split, *_) in zip(records, rows, strict=True) if counted(split)]
-    return Done(name, digest, store.count_ab(seen), sum(map(_lightness, seen)), np.array(taken, TAKEN))
+    return Done(name, digest, histogram.total(), lightness, np.array(taken, TAKEN))
 
 
 def counted(split: str) -> bool:
@@ -178,11 +182,9 @@ def assemble(
     class rebalancing.
     """
     names = _names(raw, left_out)
-    histogram, lightness = totals.histogram.copy(), totals.lightness
+    removed, lightness = store.AbHistogram(), totals.lightness
     records, rejected = Counter(), Counter()
     conditions = bytearray()
-
-    reasons = {number: (kind, f"{words} {names[first]}") for number, (first, kind, words) in left_out.items()}
 
     def kept() -> Iterator[list[str]]:
         nonlocal lightness
@@ -194,7 +196,7 @@ def assemble(
                 yield row
             elif counted(listed["split"]):
                 record = store.record(job.out, listed)
-                histogram[:] -= store.count_ab([record])
+                removed.add(record)
                 lightness -= _lightness(record)
 
     def turned_away() -> Iterator[tuple[str, str, str]]:
@@ -218,6 +220,7 @@ def assemble(
     store.write_contents(job.out, files)
     shutil.rmtree(job.out / PARTS)
 
+    histogram = totals.histogram - removed.total()
     pixels = int(histogram.sum())
     if not pixels:
         raise UserError(

@@ -10,6 +10,11 @@ def resized(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
 
     The same as Pillow's within one level, by torch, whose 8-bit kernels are several times as fast.
     """
-    picture = torch.from_numpy(rgb).permute(2, 0, 1)[None]
-    scaled = functional.interpolate(picture, size=(height, width), mode="bicubic", antialias=True)
-    return scaled[0].permute(1, 2, 0).numpy()
+    high, wide, channels = rgb.shape
+    picture = torch.from_numpy(np.ascontiguousarray(rgb))
+    # As channels_last, which is faster here, and which unsqueeze does not recognise for a batch of one.
+    batch = picture.as_strided(
+        (1, channels, high, wide), (high * wide * channels, 1, wide * channels, channels)
+    )
+    scaled = functional.interpolate(batch, size=(height, width), mode="bicubic", antialias=True)
+    return scaled.permute(0, 2, 3, 1)[0].numpy()

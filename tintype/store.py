@@ -1,7 +1,7 @@
 """The packed picture store that prepare writes, and training and evaluation read.
 
-A store is a folder with `index.csv` (a row per record) and shards, `.npy` files that hold the records of a
-fixed number of pictures end to end as one array of bytes, so that a million pictures are some hundred files
+A store is a folder with `index.csv` (a row per record) and shards, `.bin` files that hold the records of a
+fixed number of pictures end to end and nothing else, so that a million pictures are some hundred files
 and reading one is a slice of a memory map. A record is uint8 (4, H, W): the input plane (L * 255 / 100, of
 the grey picture or of the drawing), then the target's 8-bit Lab as `color.lab_to_bytes` makes it. Records of
 one split may differ in size, except those that are read as batches. `conditions.npy`, where pictures have
@@ -12,11 +12,9 @@ these files: opening a store checks it.
 import csv
 import functools
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from tintype.files import sha256
 INDEX, CONTENTS, CONDITIONS = "index.csv", "contents.csv", "conditions.npy"
 PLANES = 4
 SHOWN = 12  # pictures on a sheet
-_COUNTED = 16  # records at a time: for one small record, the 65,536 counters would cost more than its pixels
+_COUNTED = 2**16  # pixels at a time, or more: for fewer, the counters cost more than they do
 _OPEN_SHARDS = 256  # at a time, for a process may not have many more files open
 # Where each record comes from and where it lies. `photograph` is the picture's path in the manifest;
 # left and top are the tile's corner in it; copy 0 is the tile itself, others are its changed copies.
@@ -39,26 +37,25 @@ COLUMNS = [
 ]
 
 
-def write_shard(folder: Path, name: str, records: list[np.ndarray]) -> tuple[list[int], str]:
-    """Write records, uint8 (4, H, W), as the shard `name`; returns their offsets, and its SHA-256."""
-    offsets = np.cumsum([0, *(record.size for record in records)]).tolist()
-    head, digest = io.BytesIO(), hashlib.sha256()
-    header = {"descr": "|u1", "fortran_order": False, "shape": (offsets[-1],)}
-    np.lib.format.write_array_header_1_0(head, header)
-    with open(
-        folder / name, "wb"
-    ) as file:  # record by record: joined first, they would take twice the memory
-        for part in (head.getbuffer(), *(np.ascontiguousarray(record).data for record in records)):
-            file.write(part)
-            digest.update(part)
-    return offsets[:-1], digest.hexdigest()
+def write_shard(folder: Path, name: str, records: Iterable[np.ndarray]) -> tuple[list[int], str]:
+    """Write records, uint8 (4, H, W), as the shard `name`, one by one as they come.
+
+    Returns their offsets, and the file's SHA-256.
+    """
+    offsets, end, digest = [], 0, hashlib.sha256()
+    with open(folder / name, "wb") as file:
+        for record in records:
+            data = np.ascontiguousarray(record).data
+            offsets.append(end)
+            end += file.write(data)
+            digest.update(data)
+    return offsets, digest.hexdigest()
 
 
 def record(folder: Path, row: Mapping[str, Any]) -> np.ndarray:
     """The record of a row of the index, uint8 (4, H, W), as a view of its mapped shard."""
-    shard, offset = np.load(folder / row["shard"], mmap_mode="r"), int(row["offset"])
-    height, width = int(row["height"]), int(row["width"])
-    return shard[offset : offset + PLANES * height * width].reshape(PLANES, height, width)
+    shape = (PLANES, int(row["height"]), int(row["width"]))
+    return np.memmap(folder / row["shard"], np.uint8, "r", int(row["offset"]), shape)
 
 
 def write_contents(folder: Path, digests: Mapping[str, str]) -> None:
@@ -93,12 +90,29 @@ def ab_histogram(folder: Path) -> np.ndarray:
     return histogram
 
 
-def count_ab(records: Iterable[np.ndarray]) -> np.ndarray:
-    """Pixels of records, uint8 (4, H, W), that have each 8-bit ab value: int64 (65536,), at 256 a + b."""
-    counts, rest = np.zeros(2**16, np.int64), iter(records)
-    while some := [ab_codes(record) for record in islice(rest, _COUNTED)]:
-        counts += np.bincount(np.concatenate(some), minlength=2**16)
-    return counts
+class AbHistogram:
+    """How many pixels of records have each 8-bit ab value.
+
+    `total()` gives int64 (65536,), at 256 a + b.
+    """
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(2**16, np.int64)
+        self._waiting, self._pixels = [], 0
+
+    def add(self, record: np.ndarray) -> None:
+        """Count a record, uint8 (4, H, W)."""
+        self._waiting.append(ab_codes(record))
+        self._pixels += self._waiting[-1].size
+        if self._pixels >= _COUNTED:
+            self.total()
+
+    def total(self) -> np.ndarray:
+        """The counts up to now."""
+        if self._waiting:
+            self._counts += np.bincount(np.concatenate(self._waiting), minlength=2**16)
+            self._waiting, self._pixels = [], 0
+        return self._counts
 
 
 def ab_codes(record: np.ndarray) -> np.ndarray:
@@ -138,7 +152,7 @@ class Split:
         self.index, self._conditions = index, conditions
         # Lists, because taking one number out of a table's column costs as much as reading the record.
         self._where = list(index[["shard", "offset", "height", "width"]].itertuples(index=False, name=None))
-        self._shard = functools.lru_cache(_OPEN_SHARDS)(lambda name: np.load(folder / name, mmap_mode="r"))
+        self._shard = functools.lru_cache(_OPEN_SHARDS)(lambda name: np.memmap(folder / name, np.uint8, "r"))
 
     def __len__(self) -> int:
         return len(self._where)
@@ -161,7 +175,10 @@ class Split:
 
     def ab_histogram(self) -> np.ndarray:
         """How many pixels have each 8-bit ab value: int64 (256, 256), at [a + 128, b + 128]."""
-        return count_ab(map(self._view, range(len(self)))).reshape(256, 256)
+        histogram = AbHistogram()
+        for number in range(len(self)):
+            histogram.add(self._view(number))
+        return histogram.total().reshape(256, 256)
 
     def _view(self, number: int) -> np.ndarray:
         shard, offset, height, width = self._where[number]

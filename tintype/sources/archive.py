@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import lzma
-import os
 import struct
 import tarfile
 import zipfile
@@ -17,7 +16,7 @@ import zstandard
 
 from tintype import images
 from tintype.console import UserError
-from tintype.files import new_file, project_root, sha256
+from tintype.files import new_file, sha256
 from tintype.progress import progress
 from tintype.sources import checksums, manifest, members, places, transfer
 from tintype.sources.members import Member
@@ -70,7 +69,7 @@ def gather(settings: Any, out: Path) -> str:
                 source=f"{settings.url}: {picture.name}",
                 licence=settings.licence,
                 **manifest.role(picture.name, settings.group, settings.held_out),
-                place=_from_project(place),
+                place=places.name(place),
                 offset=picture.offset,
                 bytes=picture.size if picture.offset else 0,
             )
@@ -142,7 +141,7 @@ def _sort_out(place: Path, archive: Path, settings: Any) -> tuple[list[Member], 
         pure = PurePosixPath(member.name)
         if problem := members.refused(member) or ("there twice" if pure in names else ""):
             raise UserError(
-                f"{archive}: {members.printable(member.name)} is {problem}, so nothing of this archive is "
+                f"{archive}: {manifest.printable(member.name)} is {problem}, so nothing of this archive is "
                 f"taken; pack the pictures again without that, or name another archive as `url`"
             )
         total += member.size
@@ -157,7 +156,7 @@ def _sort_out(place: Path, archive: Path, settings: Any) -> tuple[list[Member], 
             continue
         names.add(pure)
         if reason := members.left_out(member):
-            left_out.append((members.printable(member.name), reason))
+            left_out.append((manifest.printable(member.name), reason))
         else:
             pictures.append(member)
     if not pictures:
@@ -175,11 +174,6 @@ def _require_held_out(held_out: str, paths: list[str], archive: Path) -> None:
         f"held_out: {held_out!r}: no picture below that in {archive}; name one of its folders "
         f"({', '.join(some) or 'it has none'}), or put null"
     )
-
-
-def _from_project(place: Path) -> str:
-    root, place = os.path.abspath(project_root()), Path(os.path.abspath(place))
-    return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
 
 
 def _too_large(archive: Path, settings: Any) -> UserError:

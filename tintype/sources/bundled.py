@@ -18,7 +18,7 @@ from tintype.sources import manifest
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 
 
-class Picture(NamedTuple):
+class Shipped(NamedTuple):
     file: str  # starts with the package that holds it
     licence: str
     group: str | None = None  # where it is not the file's stem
@@ -32,31 +32,31 @@ _CC_BY = "https://creativecommons.org/licenses/by/2.0/"
 
 PICTURES = {
     "colour": [
-        Picture("skimage/data/astronaut.png", _NASA),
-        Picture("skimage/data/chelsea.png", "CC0 (Stefan van der Walt)"),
-        Picture("skimage/data/coffee.png", "CC0 (Rachel Michetti)"),
-        Picture("skimage/data/hubble_deep_field.jpg", _NASA),
-        Picture("skimage/data/ihc.png", "no known copyright restrictions (CMMI)"),
-        Picture("skimage/data/motorcycle_left.png", _STEREO, "motorcycle"),
-        Picture("skimage/data/motorcycle_right.png", _STEREO, "motorcycle"),
-        Picture("skimage/data/rocket.jpg", "public domain (SpaceX)"),
-        Picture(
+        Shipped("skimage/data/astronaut.png", _NASA),
+        Shipped("skimage/data/chelsea.png", "CC0 (Stefan van der Walt)"),
+        Shipped("skimage/data/coffee.png", "CC0 (Rachel Michetti)"),
+        Shipped("skimage/data/hubble_deep_field.jpg", _NASA),
+        Shipped("skimage/data/ihc.png", "no known copyright restrictions (CMMI)"),
+        Shipped("skimage/data/motorcycle_left.png", _STEREO, "motorcycle"),
+        Shipped("skimage/data/motorcycle_right.png", _STEREO, "motorcycle"),
+        Shipped("skimage/data/rocket.jpg", "public domain (SpaceX)"),
+        Shipped(
             "sklearn/datasets/images/china.jpg", f"CC BY 2.0 (flickr.com/photos/danielbuechele), {_CC_BY}"
         ),
-        Picture("sklearn/datasets/images/flower.jpg", f"CC BY 2.0 (flickr.com/photos/vultilion), {_CC_BY}"),
-        Picture(
+        Shipped("sklearn/datasets/images/flower.jpg", f"CC BY 2.0 (flickr.com/photos/vultilion), {_CC_BY}"),
+        Shipped(
             "matplotlib/mpl-data/sample_data/grace_hopper.jpg",
             "public domain (US Navy), https://commons.wikimedia.org/wiki/File:Grace_Hopper.jpg",
         ),
     ],
     "grey": [
-        Picture("skimage/data/brick.png", "CC0 (CC0Textures, Bricks25)"),
-        Picture("skimage/data/camera.png", "CC0 (Lav Varshney)"),
-        Picture("skimage/data/clock_motion.png", "public domain (Stefan van der Walt)"),
-        Picture("skimage/data/coins.png", "no known copyright restrictions (Brooklyn Museum)"),
-        Picture("skimage/data/grass.png", "CC0 (linolafett on DeviantArt)"),
-        Picture("skimage/data/gravel.png", "CC0 (CC0Textures, Gravel04)"),
-        Picture("skimage/data/moon.png", "none stated; see scikit-image"),
+        Shipped("skimage/data/brick.png", "CC0 (CC0Textures, Bricks25)"),
+        Shipped("skimage/data/camera.png", "CC0 (Lav Varshney)"),
+        Shipped("skimage/data/clock_motion.png", "public domain (Stefan van der Walt)"),
+        Shipped("skimage/data/coins.png", "no known copyright restrictions (Brooklyn Museum)"),
+        Shipped("skimage/data/grass.png", "CC0 (linolafett on DeviantArt)"),
+        Shipped("skimage/data/gravel.png", "CC0 (CC0Textures, Gravel04)"),
+        Shipped("skimage/data/moon.png", "none stated; see scikit-image"),
     ],
 }
 
@@ -70,7 +70,7 @@ def gather(settings: Any, out: Path) -> str:
     return manifest.write(out, (_copy(picture, out) for picture in progress(pictures, "gather", "pictures")))
 
 
-def _copy(picture: Picture, out: Path) -> manifest.Picture:
+def _copy(picture: Shipped, out: Path) -> manifest.Picture:
     origin = locate(picture.file)
     copy = out / origin.name
     shutil.copyfile(origin, copy)

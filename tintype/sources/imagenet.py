@@ -15,7 +15,7 @@ from tintype import images
 from tintype.console import UserError
 from tintype.files import project_root
 from tintype.progress import progress
-from tintype.sources import manifest, places, user_folder
+from tintype.sources import manifest, members, places, user_folder
 
 TARS = {"train": "ILSVRC2012_img_train.tar", "val": "ILSVRC2012_img_val.tar"}  # train: of a tar per class
 HOMES = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # of the folders train and val; two are as Kaggle has it
@@ -25,7 +25,6 @@ LICENCE = "ImageNet terms of access: non-commercial research and education, http
 _CLASS = re.compile("n[0-9]{8}")  # a WordNet ID
 _PICTURE = re.compile(r"[\w-]+\.jpe?g", re.ASCII | re.IGNORECASE)
 _INDEX = re.compile("0|[1-9][0-9]{0,5}")
-_BLOCK = 512  # bytes, of which a tar has a whole number for each of its files
 
 LeftOut = list[tuple[str, str]]
 
@@ -79,7 +78,6 @@ def gather(settings: Any, out: Path) -> str:
             except images.UnreadablePicture as error:
                 left_out.append((file.path, str(error)))
                 continue
-            inside = file.place.is_relative_to(project_root())
             yield manifest.Picture(
                 path=file.path,
                 **manifest.about(data),
@@ -88,7 +86,7 @@ def gather(settings: Any, out: Path) -> str:
                 group=file.path,
                 label=file.label,
                 split="test" if file.path.startswith("val/") else "",
-                place=(file.place.relative_to(project_root()) if inside else file.place).as_posix(),
+                place=places.name(file.place),
                 **file.span._asdict(),
             )
 
@@ -117,7 +115,9 @@ def _training(train: Path, left_out: LeftOut) -> Iterator[_File]:
     for name, span in sorted((_tar(train) if is_tar else _folder(train)).items()):
         wnid = name.removesuffix(".tar") if is_tar else name
         if not _CLASS.fullmatch(wnid):
-            left_out.append((_printable(f"train/{name}"), "not named like a class, such as n01440764"))
+            left_out.append(
+                (manifest.printable(f"train/{name}"), "not named like a class, such as n01440764")
+            )
         elif is_tar:
             yield from _files(_tar(train, span, name), f"train/{wnid}", train, wnid, left_out)
         else:
@@ -142,7 +142,7 @@ def _files(
         if _PICTURE.fullmatch(name):
             yield _File(f"{folder}/{name}", place, label, span)
         else:
-            left_out.append((_printable(f"{folder}/{name}"), "not named like a picture of ImageNet"))
+            left_out.append((manifest.printable(f"{folder}/{name}"), "not named like a picture of ImageNet"))
 
 
 def _test(validation: list[_File], val: Path, settings: Any) -> list[_File]:
@@ -191,32 +191,17 @@ def _tar(path: Path, within: _Span | None = None, name: str = "") -> dict[str, _
     """The files in a tar, or in the tar `name` inside it; offsets count from the start of `path`."""
     what = f"path: {path}" + (f", {name} in it" if within else "")
     damaged = UserError(f"{what}: damaged, or no plain tar; get it again from where it came")
+    start, size = within or (0, path.stat().st_size)
     found = {}
     try:
-        behind, size = within or (0, path.stat().st_size)
-        end = behind + size
-        with open(path, "rb") as file:
-            file.seek(behind)
-            with tarfile.open(fileobj=file, mode="r:") as archive:
-                for member in archive:
-                    if not (member.isdir() or member.isfile()) or member.issparse():
-                        raise UserError(f"{what}: {member.name!r} is a link, or no file; get it as published")
-                    behind = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
-                    if member.size < 0 or behind > end:
-                        raise damaged
-                    if member.isfile():
-                        found[PurePosixPath(member.name).name] = _Span(member.offset_data, member.size)
-            # Python takes a damaged header for the end of the tar. The real end is a block of zeros.
-            file.seek(behind)
-            if behind + _BLOCK > end or file.read(_BLOCK) != bytes(_BLOCK):
-                raise damaged
+        for member in members.in_tar(path, start, size):
+            if member.odd or member.is_sparse:
+                odd = member.odd or "in pieces"
+                raise UserError(f"{what}: {member.name!r} is {odd}; get it as published")
+            if not member.is_folder:
+                found[PurePosixPath(member.name).name] = _Span(member.offset, member.size)
     except (tarfile.TarError, ValueError):
         raise damaged from None
     except OSError as error:
         raise UserError(f"{what}: cannot be read: {error.strerror}") from None
     return found
-
-
-def _printable(path: str) -> str:
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return text.replace("\r", "\\r").replace("\n", "\\n")

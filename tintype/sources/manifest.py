@@ -101,6 +101,12 @@ def left_out(folder: Path) -> list[tuple[str, str]]:
     return [(path, reason) for path, reason in _rows(folder / LEFT_OUT, ["path", "reason"])]
 
 
+def printable(path: str) -> str:
+    """A path as it can be shown and listed, whatever its bytes."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def about(data: bytes) -> dict[str, Any]:
     """The manifest's `sha256`, `width` and `height` of a picture file, from its bytes."""
     width, height = images.dimensions(io.BytesIO(data))

@@ -52,7 +52,7 @@ def listed(place: Path) -> Iterator[Member]:
 
     Raises many kinds of exceptions for a damaged file, tarfile.ReadError for a tar without an end.
     """
-    return _in_zip(place) if is_zip(place) else _in_tar(place)
+    return _in_zip(place) if is_zip(place) else in_tar(place)
 
 
 def _in_zip(place: Path) -> Iterator[Member]:
@@ -73,16 +73,26 @@ class _Headers(io.FileIO):
         return super().read(size)
 
 
-def _in_tar(place: Path) -> Iterator[Member]:
+def in_tar(place: Path, start: int = 0, size: int | None = None) -> Iterator[Member]:
+    """What is in a plain tar, or in the one of `size` bytes that begins at byte `start` of it.
+
+    Raises as `listed` does.
+    """
     settings = {"mode": "r:", "encoding": "utf-8", "errors": "surrogateescape"}
-    with _Headers(place) as file, tarfile.open(fileobj=file, **settings) as archive:
-        for info in archive:
-            name = info.name.removeprefix("./")
-            yield Member(name, info.size, info.offset_data, info.isdir(), info.issparse(), _odd_kind(info))
-            archive.members.clear()  # which tarfile keeps for what nobody asks here
-        file.seek(archive.offset)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes damage for the end
-            raise tarfile.ReadError(f"neither header nor end at byte {archive.offset}")
+    with _Headers(place) as file:
+        file.seek(start)
+        with tarfile.open(fileobj=file, **settings) as archive:
+            for info in archive:
+                name = info.name.removeprefix("./")
+                yield Member(
+                    name, info.size, info.offset_data, info.isdir(), info.issparse(), _odd_kind(info)
+                )
+                archive.members.clear()  # which tarfile keeps for what nobody asks here
+            # tarfile takes damage for the end, which is a block of zeros.
+            is_inside = size is None or archive.offset + tarfile.BLOCKSIZE <= start + size
+            file.seek(archive.offset)
+            if not is_inside or file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError(f"neither header nor end at byte {archive.offset}")
 
 
 def _odd_kind(info: tarfile.TarInfo) -> str:
@@ -127,9 +137,3 @@ def left_out(member: Member) -> str:
     if member.is_sparse:
         return "stored as a sparse file, in pieces"
     return f"more than {places.MAX_BYTES:,} bytes" if member.size > places.MAX_BYTES else ""
-
-
-def printable(name: str) -> str:
-    """A name as it can be shown and listed, whatever its bytes."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -12,12 +12,10 @@ import itertools
 import os
 import queue
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -26,7 +24,7 @@ from tintype import images
 from tintype.console import UserError
 from tintype.files import new_file, project_root
 from tintype.progress import progress
-from tintype.sources import manifest
+from tintype.sources import manifest, transfer
 
 DOWNLOADS = "data/downloads/open_images"  # from the project
 LICENCE = "CC BY 2.0, as listed by Open Images"  # which does not vouch for it
@@ -109,16 +107,7 @@ def _list_file(ids: str) -> Path:
         if not path.is_file():
             raise UserError(f"ids: {path}: no such file; name a list of ids, or the address of one")
         return path
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", PurePosixPath(urlsplit(ids).path).name)[-100:]
-    path = project_root() / DOWNLOADS / "lists" / f"{_sha256(ids)[:8]}-{name}"
-    if not path.is_file():
-        print(f"fetching {ids}", file=sys.stderr)
-        try:
-            with requests.Session() as session:
-                _fetch(ids, path, session, threading.Event(), picture=False)
-        except _Failed as error:
-            raise UserError(f"ids: {ids}: {error}; try again, or name a file that holds the list") from None
-    return path
+    return transfer.fetch(ids, checksum=None, size=None)
 
 
 def _ids(path: Path, split: str) -> Iterator[str]:
@@ -151,8 +140,9 @@ def _ids(path: Path, split: str) -> Iterator[str]:
 
 
 def _unusable(path: Path, problem: str) -> UserError:
-    fetched = path.is_relative_to(project_root() / DOWNLOADS)
-    return UserError(f"ids: {path}: {problem}" + ("; delete it, and it is fetched again" if fetched else ""))
+    return UserError(
+        f"ids: {path}: {problem}; if there is a better list, delete its line in checksums.csv, if any"
+    )
 
 
 def _fetch_all(wanted: dict[str, Path], settings: Any) -> dict[str, str]:
@@ -207,15 +197,13 @@ def _too_many(failed: dict[str, str], settings: Any) -> UserError:
     )
 
 
-def _fetch(
-    url: str, path: Path, session: requests.Session, stop: threading.Event, picture: bool = True
-) -> None:
-    """Fetch a file, with further attempts where that may help. Raises _Failed."""
+def _fetch(url: str, path: Path, session: requests.Session, stop: threading.Event) -> None:
+    """Fetch a picture, with further attempts where that may help. Raises _Failed."""
     for wait in (*WAITS, None):
         try:
             with session.get(url, stream=True, timeout=TIMEOUT) as response:
                 if response.status_code == requests.codes.ok:
-                    return _save(response, path, stop, picture)
+                    return _save(response, path, stop)
                 why = f"HTTP {response.status_code} {response.reason}"
                 passing = response.status_code >= 500 or response.status_code == requests.codes.too_many
         except requests.RequestException as error:
@@ -229,16 +217,16 @@ def _fetch(
             raise _Failed("stopped")
 
 
-def _save(response: requests.Response, path: Path, stop: threading.Event, picture: bool) -> None:
+def _save(response: requests.Response, path: Path, stop: threading.Event) -> None:
     with new_file(path) as unfinished:
         with open(unfinished, "wb") as file:
             for chunk in response.iter_content(2**16):
                 file.write(chunk)
                 if stop.is_set():
                     raise _Failed("stopped")
-                if picture and file.tell() > MAX_BYTES:
+                if file.tell() > MAX_BYTES:
                     raise _Failed(f"more than {MAX_BYTES:,} bytes")
         # A page that says "please log in", kept under a picture's name, would never be fetched again.
         with open(unfinished, "rb") as file:
-            if picture and images.dimensions(file) == (0, 0):
+            if images.dimensions(file) == (0, 0):
                 raise _Failed("what came is no picture")

@@ -34,6 +34,12 @@ def find(raw: Path, place: str) -> Path:
     return path
 
 
+def name(path: Path) -> str:
+    """The `place` of a manifest that leads to a folder or an archive: within the project, from there."""
+    root, path = os.path.abspath(project_root()), Path(os.path.abspath(path))
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
 def read(place: Path, path: str, offset: int = 0, size: int = 0) -> bytes:
     """The bytes of one file in a folder, in a zip, or in a tar that holds `size` bytes of it at `offset`.
 

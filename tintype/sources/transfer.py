@@ -64,7 +64,7 @@ def _local(url: str) -> Path:
         )
     path = Path(os.path.abspath(project_root() / unquote(parts.path)))
     if not path.is_file():
-        raise UserError(f"{url}: there is no file {path}; put it there, or correct `url`")
+        raise UserError(f"{url}: there is no file {path}; put it there, or correct the address")
     return path
 
 
@@ -128,7 +128,7 @@ def _receive(part: "_Part", wanted: Expected) -> None:
             response.raise_for_status()  # may be better soon: pooch tries again
         if response.status_code != (206 if kept else 200):
             answer = f"{response.status_code} {response.reason}"
-            raise UserError(f"{wanted.url}: the server's answer is {answer}; correct `url`")
+            raise UserError(f"{wanted.url}: the server's answer is {answer}; correct the address")
         length = response.headers.get("Content-Length", "")
         total = part.notes()["bytes"] if kept else int(length) if length.isdecimal() else None
         if wanted.size is not None and total not in (None, wanted.size):
@@ -171,7 +171,7 @@ def _get(url: str, headers: dict[str, str]) -> requests.Response:
     try:
         return requests.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except ValueError as error:
-        raise UserError(f"{url}: no address that can be asked ({error}); correct `url`") from None
+        raise UserError(f"{url}: no address that can be asked ({error}); correct the address") from None
 
 
 def _validator(response: requests.Response) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tintype.console import UserError
 from tintype.files import project_root
 from tintype.images import SUFFIXES
+from tintype.sources import manifest, places
 
 _NOT_UTF8 = "its name is not UTF-8; rename it"
 _NO_FILE = "a link that leads to no file"
@@ -26,8 +27,7 @@ def locate(path: str) -> tuple[Path, str]:
     if not os.path.isdir(root) or not os.access(root, os.R_OK | os.X_OK):
         found = "a folder that may not be read" if os.path.isdir(root) else "no folder"
         raise UserError(f"path: {root}: {found}; name the folder that holds the pictures")
-    inside = root.is_relative_to(project_root())
-    return root, (root.relative_to(project_root()) if inside else root).as_posix()
+    return root, places.name(root)
 
 
 def walk(root: Path, left_out: list[tuple[str, str]], start: str = "") -> Iterator[str]:
@@ -49,7 +49,7 @@ def walk(root: Path, left_out: list[tuple[str, str]], start: str = "") -> Iterat
             is_folder = entry.is_dir(follow_symlinks=False)
             reason = _unfit_name(entry.name) or (None if is_folder else _unfit_file(entry, root))
             if reason:
-                left_out.append((_printable(path), reason))
+                left_out.append((manifest.printable(path), reason))
             elif is_folder:
                 below.append(path)
             else:
@@ -95,8 +95,3 @@ def _unfit_file(entry: os.DirEntry, root: Path) -> str | None:
     elif not entry.is_file():
         return _ODD
     return None if Path(entry.name).suffix.lower() in SUFFIXES else "not named like a picture"
-
-
-def _printable(path: str) -> str:
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return text.replace("\r", "\\r").replace("\n", "\\n")
