@@ -279,7 +279,8 @@ def test_two_at_a_time_fetch_a_file_once(server):
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_final_answer_is_not_asked_for_again(project, server, waits, status):
     server.answers = [status]
-    with pytest.raises(UserError, match=f"pictures.zip.*: the server's answer is {status} .*correct the address"):
+    message = f"pictures.zip.*: the server's answer is {status} .*correct the address"
+    with pytest.raises(UserError, match=message):
         transfer.fetch(server.url(), None, None)
     assert len(server.requests) == 1 and waits == [] and kept(project) == set()
 
