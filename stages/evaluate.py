@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from tintype import params as parameters
 from tintype import scoring, tracking
@@ -27,7 +26,6 @@ from tintype.files import folder_sha256, new_file, new_folder, sha256, write_jso
 from tintype.images import encode_png
 from tintype.progress import progress
 from tintype.report import tables
-from tintype.sources import backbones
 from tintype.store import Split
 
 BATCH = 64
@@ -62,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
         predict = Colorizer.load(args.made_from)
         identity = sha256(args.made_from / FILE)
     net = params.evaluate.metrics.lpips
-    perceptual, lpips = load_lpips(net, args.weights)
+    perceptual, lpips = scoring.load_lpips(net, args.weights)
     test = Split(args.data, "test")
     weigh = scoring.pixel_weights(test, params.classes.grid, params.classes.sigma)
     figures = []
@@ -96,17 +94,6 @@ def main(argv: list[str] | None = None) -> None:
         tracked.artifact(args.metrics, "evaluation")
     tracking.mark_current(params.runtime.tracking, {args.model: identity})
     print(f"{args.metrics}: {len(test)} test tiles" + (f"; LPIPS {lpips}" if lpips else ""))
-
-
-def load_lpips(net: str, folder: Path):
-    """LPIPS, or None with the reason why it is not available."""
-    file = backbones.available(folder).get(net)
-    if file is None:
-        return None, f"not available: {backbones.why_not(folder, net)}"
-    # Imported only here: it takes seconds.
-    from tintype.lpips_metric import Lpips
-
-    return Lpips(net, load_file(file)), ""
 
 
 if __name__ == "__main__":

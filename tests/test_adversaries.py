@@ -72,11 +72,11 @@ def test_vanilla_generator_still_learns_from_a_discriminator_that_is_sure():
 def test_vanilla_objective_gives_losses_and_figures():
     objective, L = vanilla.Objective(SimpleNamespace()), torch.zeros(2, 1, 2, 2)
     real, fake = colours(math.log(3), 0.0), colours(-math.log(4), -math.log(4)).clone().requires_grad_()
-    loss, figures = objective.discriminator(Logits(), L, real, fake.detach())
+    loss, figures = objective.discriminator(Logits(), L, real, fake.detach(), 0.0)
     assert loss.item() == pytest.approx(-(math.log(3 / 4) + math.log(1 / 2)) / 2 - math.log(4 / 5))
-    assert set(figures) == {"D_real", "D_fake"}
-    assert figures["D_real"].item() == pytest.approx(5 / 8) and figures["D_fake"].item() == pytest.approx(
-        1 / 5
+    # Of two real pictures one is told, as the other's logit is 0; of two fakes both.
+    assert {name: figure.item() for name, figure in figures.items()} == pytest.approx(
+        {"D_real": 5 / 8, "D_fake": 1 / 5, "D_accuracy": 3 / 4}
     )
     loss, _ = objective.generator(Logits(), L, fake)
     # Each of 16 values moves one of 8 logits by a half: -(1 - D) / 16.
@@ -146,17 +146,17 @@ def objective(margin: float = 2.0, pull_away: float = 0.1) -> energy.Objective:
 def test_energy_objective_gives_losses_and_figures_in_units_of_real_energy():
     # Real energies 1 and 3: the unit is 2 and the margin 4; of the fakes' hinges 3 and 0, the mean is 1.5.
     L, real, fake = torch.zeros(2, 1, 2, 2), colours(1.0, 3.0), colours(1.0, 5.0)
-    loss, figures = objective().discriminator(Energies(), L, real, fake)
+    loss, figures = objective().discriminator(Energies(), L, real, fake, 0.0)
     assert loss.item() == pytest.approx((2 + 1.5) / 2)
     assert {name: figure.item() for name, figure in figures.items()} == pytest.approx(
-        {"D_real": 2, "D_fake": 3, "margin": 4, "hinge_active": 0.5}
+        {"D_real": 2, "D_fake": 3, "margin": 4, "D_accuracy": 0.5}
     )
 
 
 def test_the_unit_is_a_running_mean_of_real_energy():
     ours, L = objective(margin=3.0), torch.zeros(2, 1, 2, 2)
-    _, first = ours.discriminator(Energies(), L, colours(2.0, 2.0), colours(1.0, 1.0))
-    loss, second = ours.discriminator(Energies(), L, colours(4.0, 4.0), colours(1.0, 1.0))
+    _, first = ours.discriminator(Energies(), L, colours(2.0, 2.0), colours(1.0, 1.0), 0.0)
+    loss, second = ours.discriminator(Energies(), L, colours(4.0, 4.0), colours(1.0, 1.0), 0.0)
     unit = 0.95 * 2 + 0.05 * 4
     assert first["margin"].item() == pytest.approx(6) and second["margin"].item() == pytest.approx(3 * unit)
     assert loss.item() == pytest.approx((4 + (3 * unit - 1)) / unit)
@@ -169,24 +169,27 @@ def test_the_margin_is_relative_so_that_the_scale_of_energies_changes_no_loss(sc
     network.scale = scale
     for step in range(3):
         real, fake = random(4, 2, 2, 2, seed=step).abs(), 2 * random(4, 2, 2, 2, seed=step + 9).abs()
-        for method, planes in (("discriminator", (real, fake)), ("generator", (fake,))):
-            expected, _ = getattr(plain, method)(Energies(), L, *planes)
-            torch.testing.assert_close(getattr(scaled, method)(network, L, *planes)[0], expected)
+        for method, arguments in (("discriminator", (real, fake, 0.0)), ("generator", (fake,))):
+            expected, _ = getattr(plain, method)(Energies(), L, *arguments)
+            torch.testing.assert_close(getattr(scaled, method)(network, L, *arguments)[0], expected)
 
 
 def test_no_gradient_flows_through_the_unit():
-    real, fake = colours(1.0, 3.0).clone().requires_grad_(), colours(1.0, 5.0).clone().requires_grad_()
-    loss, _ = objective().discriminator(Energies(), torch.zeros(2, 1, 2, 2), real, fake)
-    of_real, of_fake = slope(loss, real, fake)
+    # Energies are the scale times 1 and 3, and 1 and 5: the unit is 2, the margin 4, one hinge is active.
+    network, real, fake = Energies(), colours(1.0, 3.0), colours(1.0, 5.0).clone().requires_grad_()
+    network.scale = torch.tensor(1.0, requires_grad=True)
+    loss, _ = objective().discriminator(network, torch.zeros(2, 1, 2, 2), real, fake, 0.0)
+    of_scale, of_fake = slope(loss, network.scale, fake)
+    # (2 s + (4 - s) / 2) / 2; were the unit not held fixed, the scale would change nothing.
+    torch.testing.assert_close(of_scale, torch.tensor((2 - 1 / 2) / 2))
     # A unit of 2, two pictures, eight values each.
-    torch.testing.assert_close(of_real, torch.full((2, 2, 2, 2), 1 / (2 * 2 * 8)))
     torch.testing.assert_close(of_fake, colours(-1 / (2 * 2 * 8), 0.0))
 
 
 def test_pull_away_is_in_the_generators_loss_alone():
     L, real, fake = torch.zeros(3, 1, 2, 2), random(3, 2, 2, 2).abs(), random(3, 2, 2, 2, seed=1).abs()
     without, with_it = objective(pull_away=0.0), objective(pull_away=0.7)
-    of_D = [ours.discriminator(Energies(), L, real, fake)[0] for ours in (without, with_it)]
+    of_D = [ours.discriminator(Energies(), L, real, fake, 0.0)[0] for ours in (without, with_it)]
     assert torch.equal(*of_D)
     of_G, figures = zip(*(ours.generator(Energies(), L, fake) for ours in (without, with_it)), strict=True)
     torch.testing.assert_close(of_G[0], fake.mean() / real.mean())
@@ -204,7 +207,7 @@ def test_the_generators_gradient_comes_through_the_input_and_the_target():
     )
     fake.requires_grad_()
     ours, seen = objective(pull_away=0.3), {}
-    ours.discriminator(network, L, real, fake.detach())
+    ours.discriminator(network, L, real, fake.detach(), 0.0)
     network.last.register_forward_hook(lambda module, inputs, output: seen.update(reconstruction=output))
     loss, _ = ours.generator(network, L, fake)
     code = network(L, fake).code
@@ -226,9 +229,37 @@ def test_the_generators_loss_can_leave_the_discriminator_alone():
     torch.manual_seed(0)
     network, ours = Autoencoder(8), objective()
     L, real, fake = 100 * torch.rand(2, 1, 8, 8), 50 * random(2, 2, 8, 8), 50 * random(2, 2, 8, 8, seed=1)
-    ours.discriminator(network, L, real, fake)[0].backward()
+    ours.discriminator(network, L, real, fake, 0.0)[0].backward()
     assert all(weight.grad.abs().max() > 0 for weight in network.parameters())
     network.requires_grad_(False).zero_grad(set_to_none=True)
     fake.requires_grad_()
     ours.generator(network, L, fake)[0].backward()
     assert fake.grad.abs().max() > 0 and all(weight.grad is None for weight in network.parameters())
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_an_objective_goes_on_from_its_state(tmp_path, steps):
+    before, after, L = objective(), objective(), torch.zeros(2, 1, 2, 2)
+    planes = [
+        (random(2, 2, 2, 2, seed=step).abs(), random(2, 2, 2, 2, seed=step + 9).abs()) for step in range(3)
+    ]
+    for real, fake in planes[:steps]:
+        before.discriminator(Energies(), L, real, fake, 0.0)
+    torch.save(before.state_dict(), tmp_path / "state.pt")
+    after.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    losses = [ours.discriminator(Energies(), L, *planes[steps], 0.0)[0] for ours in (before, after)]
+    assert torch.equal(*losses)
+    assert vanilla.Objective(SimpleNamespace()).state_dict() == {}
+
+
+def test_an_energy_at_the_margin_counts_as_told():
+    # The unit is 1, the margin 2: fakes below, at and above it.
+    L, real = torch.zeros(4, 1, 2, 2), colours(1.0, 1.0, 1.0, 1.0)
+    _, figures = objective().discriminator(Energies(), L, real, colours(1.5, 1.9, 2.0, 7.0), 0.0)
+    assert figures["D_accuracy"].item() == 0.5
+
+
+def test_a_discriminator_that_is_always_right_has_an_accuracy_of_1_and_one_that_never_is_of_0():
+    ours, L, low, high = vanilla.Objective(None), torch.zeros(1, 1, 2, 2), colours(-1.0), colours(3.0)
+    for real, fake, accuracy in ((high, low, 1), (low, high, 0)):
+        assert ours.discriminator(Logits(), L, real, fake, 0.0)[1]["D_accuracy"].item() == accuracy

@@ -39,11 +39,16 @@ def pictures(count: int, height: int = 40, width: int = 56) -> torch.Tensor:
     return L
 
 
-@pytest.mark.parametrize("age", [*EFFECTS.values(), aged])
-def test_an_effect_of_no_strength_gives_the_very_pictures_and_draws_nothing(age):
+@pytest.mark.parametrize("name", EFFECTS)
+def test_an_effect_of_no_strength_gives_the_very_pictures_and_draws_nothing(name):
     L, rng = pictures(2), np.random.default_rng(0)
-    assert age(L, 0.0, rng) is L and torch.equal(L, pictures(2))
+    assert EFFECTS[name](L, 0.0, rng) is L and torch.equal(L, pictures(2))
     assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+
+
+def test_at_no_strength_nothing_ages():
+    L = pictures(2)
+    assert aged(L, 0.0, np.arange(2)) is L and torch.equal(L, pictures(2))
 
 
 @pytest.mark.parametrize("name", EFFECTS)
@@ -83,9 +88,9 @@ def test_the_generator_alone_decides_what_is_random_about_an_effect(name):
     assert drew == (name in RANDOM)
 
 
-@pytest.mark.parametrize("age", [*EFFECTS.values(), aged])
-def test_a_picture_changes_by_its_place_in_the_batch_and_not_by_its_neighbours(age):
-    L = pictures(6)
+@pytest.mark.parametrize("name", EFFECTS)
+def test_an_effect_on_a_picture_is_its_places_in_the_batch_and_not_its_neighbours(name):
+    L, age = pictures(6), EFFECTS[name]
     whole = age(L, 0.8, np.random.default_rng(5))
     torch.testing.assert_close(age(L[:2], 0.8, np.random.default_rng(5)), whole[:2], atol=1e-3, rtol=0)
     others = torch.cat([100 - L[:5], L[5:]])
@@ -184,11 +189,20 @@ def test_toning_is_the_lightness_of_the_toned_print():
 def test_the_pictures_of_a_batch_age_differently_and_the_input_stays():
     one = pictures(1)
     L = one.repeat(20, 1, 1, 1)
-    old = aged(L, 0.8, np.random.default_rng(0))
+    old = aged(L, 0.8, np.arange(20))
     assert old.shape == L.shape and old.min() >= -1e-5 and old.max() <= 100.001
     assert len({picture.numpy().tobytes() for picture in old}) >= 18
     assert torch.equal(L, one.repeat(20, 1, 1, 1))
-    assert torch.equal(old, aged(L, 0.8, np.random.default_rng(0)))
+    assert torch.equal(old, aged(L, 0.8, np.arange(20)))
+
+
+def test_what_happens_to_a_picture_is_its_own_seeds_alone():
+    L, seeds = pictures(6), np.random.default_rng(0).integers(2**63, size=6)
+    old = aged(L, 0.8, seeds)
+    assert torch.equal(aged(L[[4, 1, 3]], 0.8, seeds[[4, 1, 3]]), old[[4, 1, 3]])
+    assert torch.equal(torch.cat([aged(L[:2], 0.8, seeds[:2]), aged(L[2:], 0.8, seeds[2:])]), old)
+    with pytest.raises(ValueError):
+        aged(L, 0.8, seeds[:5])
 
 
 def test_each_effect_takes_part_half_of_the_time_at_strengths_up_to_the_limit(monkeypatch):
@@ -201,7 +215,7 @@ def test_each_effect_takes_part_half_of_the_time_at_strengths_up_to_the_limit(mo
     for name in EFFECTS:
         monkeypatch.setitem(EFFECTS, name, partial(note, name=name))
     L = pictures(400, 2, 2)
-    assert torch.equal(aged(L, 0.6, np.random.default_rng(0)), L)
+    assert torch.equal(aged(L, 0.6, np.arange(400)), L)
     for name in EFFECTS:
         strengths = [strength for effect, strength in taken if effect == name]
         assert 160 < len(strengths) < 240

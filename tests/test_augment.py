@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tintype.augment import changed_tile, flip_some
+from tintype.augment import changed_tile, flipped
 from tintype.tiling import Box
 
 SAME = {"flip": False, "scale": (1.0, 1.0), "rotation": 0.0, "exposure": 0.0}
@@ -139,13 +139,11 @@ def test_a_tile_as_large_as_its_picture_can_be_changed():
     assert (changed(picture, 0, Box(0, 0, 32, 32), scale=(0.7, 1.4), rotation=10.0) == 77).all()
 
 
-def test_flip_some_mirrors_about_half_of_a_batch_and_nothing_else():
-    records = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (200, 4, 3, 5), dtype=np.uint8))
-    before = records.clone()
-    flipped = flip_some(records, np.random.default_rng(1))
-    assert flipped.dtype == torch.uint8 and torch.equal(records, before)
-    same = (flipped == records).flatten(1).all(dim=1)
-    assert torch.equal(flipped[~same], records[~same].flip(-1))
-    assert 70 <= same.sum() <= 130
-    assert torch.equal(flipped, flip_some(records, np.random.default_rng(1)))
-    assert not torch.equal(flipped, flip_some(records, np.random.default_rng(2)))
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_the_marked_pictures_of_a_batch_are_mirrored_and_no_others(dtype):
+    pictures = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 3, 5, 6))).to(dtype)
+    before = pictures.clone()
+    found = flipped(pictures, np.array([True, False, False, True]))
+    assert found.dtype == dtype and torch.equal(pictures, before)
+    assert torch.equal(found[1:3], before[1:3])
+    np.testing.assert_array_equal(found[[0, 3]], before.numpy()[[0, 3], ..., ::-1])

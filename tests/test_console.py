@@ -15,7 +15,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 
 def program(body: str) -> list[str]:
     lines = "\n    ".join(body.splitlines())
-    head = "import sys, time\nfrom pathlib import Path\nfrom tintype.console import UserError, run"
+    head = "import sys, time\nfrom pathlib import Path\nfrom tintype.console import Failure, UserError, run"
     return [sys.executable, "-c", f"{head}\ndef main():\n    {lines}\nrun(main)"]
 
 
@@ -32,6 +32,12 @@ def test_a_program_that_returns_exits_with_0():
 def test_a_users_mistake_exits_with_2_and_its_message_alone():
     done = run("raise UserError('a.yaml: found 3, allowed: 4')")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: a.yaml: found 3, allowed: 4\n")
+
+
+def test_work_that_failed_exits_with_1_and_its_message_alone():
+    done = run("raise Failure('training diverged at step 7: loss nan')")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: training diverged at step 7: loss nan\n"
 
 
 def test_a_mistake_of_ours_exits_with_1_and_its_traceback():

@@ -28,6 +28,14 @@ ENERGY, VANILLA = (
 )
 NAMED = {("adversarial", "models"), ("evaluate", "models")}  # the user chooses the keys of these mappings
 ABSENT = object()
+NULL = type(None)
+NULLABLE = {  # what each key whose value may be null allows instead
+    "clip": {NULL, int, float},
+    "file": {NULL, str},
+    "near_duplicates": {NULL, int},
+    "patience": {NULL, int},
+    "smaller": {NULL, dict},
+}
 
 quick = settings(derandomize=True, deadline=None, max_examples=150, database=None)
 
@@ -116,6 +124,13 @@ def test_loaded_values_cannot_be_changed():
         ("pretrain.lr", False, "found false, allowed: a number greater than 0"),
         ("pretrain.lr", "0,1", 'found "0,1", allowed: a number greater than 0'),
         ("pretrain.ema", 1.0, "found 1.0, allowed: a number of at least 0 and less than 1"),
+        ("pretrain.patience", 0, "found 0, allowed: a whole number of at least 1 or null"),
+        ("pretrain.warm_up", 1.0, "found 1.0, allowed: a number of at least 0 and less than 1"),
+        ("pretrain.decay", "linear", 'found "linear", allowed: one of constant, cosine, step'),
+        ("pretrain.clip", 0, "found 0, allowed: a number greater than 0 or null"),
+        ("pretrain.smaller", 2, "found 2, allowed: a mapping with the keys factor, until or null"),
+        ("adversarial.shared.r1", -1, "found -1, allowed: a number of at least 0"),
+        ("training.accumulate", 0, "found 0, allowed: a whole number of at least 1"),
         ("pretrain.betas", [0.9], "found [0.9], allowed: a list of 2, each a number of at least 0 "),
         ("pretrain.betas", [0.9, 0.99, 0.999], "allowed: a list of 2, each"),
         ("pretrain.betas", [0.9, True], "found [0.9, True], allowed: a list of 2, each"),
@@ -127,10 +142,10 @@ def test_loaded_values_cannot_be_changed():
         ("generator.output_stride", True, "found true, allowed: one of 1, 2, 4"),
         ("generator.backbone", "resnet", 'found "resnet", allowed: unet'),
         ("download.weights.file", "", 'found "", allowed: non-empty text or null'),
-        ("pretrain", None, "found null, allowed: a mapping with the keys steps, batch_size, "),
+        ("pretrain", None, "found null, allowed: a mapping with the keys steps, patience, "),
         ("pretrain.steps", ABSENT, "missing, allowed: a whole number of at least 1"),
         ("generator", ABSENT, "missing, allowed: a mapping with the keys backbone, width, "),
-        ("pretrain.lernrate", 1, "unknown key, allowed here: steps, batch_size, lr, "),
+        ("pretrain.lernrate", 1, "unknown key, allowed here: steps, patience, "),
         ("real_bw.models", [], "found [], allowed: a list of at least 1, each text"),
         ("real_bw.models", [params.PRETRAINED] * 2, "allowed: a list, without repeats, of cnn, "),
         ("real_bw.models", ["mean"], "found ['mean'], allowed: a list, without repeats, of cnn, "),
@@ -161,6 +176,7 @@ def test_a_mistake_is_one_line_with_path_and_what_was_found_and_is_allowed(file,
         ("prepare.photos.side", {"prepare.photos.side": 72, "generator.depth": 4}, "generator.depth"),
         ("generator.output_stride", {"generator.output_stride": 4, "generator.depth": 1}, "generator.depth"),
         ("prepare.photos.split.cell", {"prepare.photos.split.cell": 48}, "prepare.photos.side"),
+        ("pretrain.batch_size", {"pretrain.batch_size": 15, "training.accumulate": 2}, "training.accumulate"),
         (
             "prepare.photos.side",
             {"prepare.photos.side": 16, "generator.output_stride": 2},
@@ -185,6 +201,35 @@ def test_values_that_contradict_each_other_are_named_together(file, path, change
     found = json.dumps(changes[path])
     assert line.startswith(f"{path}: found {found}, allowed: ")
     assert other in line
+
+
+SMALLER = {"factor": 2, "until": 0.3}
+
+
+@pytest.mark.parametrize("phase", ["pretrain", "adversarial.shared"])
+@pytest.mark.parametrize(
+    ("changes", "key", "problem"),
+    [
+        ({"factor": 3}, "factor", "found 3, allowed: one of 2, 4"),
+        ({"factor": True}, "factor", "found true, allowed: one of 2, 4"),
+        ({"until": 1.0}, "until", "found 1.0, allowed: a number greater than 0 and less than 1"),
+        ({"untl": 0.5}, "untl", "unknown key, allowed here: factor, until (did you mean until?)"),
+    ],
+)
+def test_a_mistake_in_a_mapping_that_may_be_null_is_named_like_any_other(file, phase, changes, key, problem):
+    assert problems(file, {f"{phase}.smaller": SMALLER | changes}) == [f"{phase}.smaller.{key}: {problem}"]
+
+
+def test_a_key_missing_in_a_mapping_that_may_be_null_is_missed(file):
+    (line,) = problems(file, {"pretrain.smaller": {"factor": 2}})
+    assert line.startswith("pretrain.smaller.until: missing, allowed: a number greater than 0 ")
+
+
+def test_pictures_are_not_shrunk_below_what_the_networks_can_take(file):
+    small = {"prepare.photos.side": 64, "generator.depth": 4, "generator.output_stride": 2}
+    changes = small | {"adversarial.shared.smaller": SMALLER | {"factor": 4}, "pretrain.smaller": SMALLER}
+    (line,) = problems(file, changes)  # 16 pixels are too few, 32 are not
+    assert line.startswith("adversarial.shared.smaller.factor: found 4, allowed: ") and "16 pixels" in line
 
 
 def test_a_misspelt_key_brings_the_right_spelling_to_mind(file):
@@ -259,9 +304,8 @@ def test_no_value_of_another_type_passes(file, path, data):
         list: st.lists(st.booleans(), max_size=3),
         dict: st.dictionaries(st.sampled_from("ab"), st.integers(0, 9)),
     }
-    # Where null stands, a text may stand too; a whole number may stand for a number.
-    taken = {type(right), {type(None): str, float: int}.get(type(right))}
-    taken |= {type(None)} if path[-1] == "near_duplicates" else set()
+    # A whole number may stand for a number.
+    taken = {type(right), int if type(right) is float else None} | NULLABLE.get(path[-1], set())
     value = data.draw(st.one_of([strategy for kind, strategy in kinds.items() if kind not in taken]))
     lines = problems(file, {path: value})
     assert any(line.startswith(f"{'.'.join(path)}: found ") for line in lines)

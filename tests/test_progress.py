@@ -52,6 +52,15 @@ def test_a_given_total_stands_in_for_the_length(clock, capsys):
     assert capsys.readouterr().err == "decode: 6/6 pictures [00:03<00:00,  2.00 pictures/s]\n"
 
 
+def test_without_an_iterable_what_is_done_is_counted_as_it_is_told(clock, capsys):
+    with progress(None, "train gan", "steps", total=50) as bar:
+        for _ in range(50):
+            clock[0] += 0.5
+            bar.update()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" [")[0] for line in lines] == [f"train gan: {done}/50 steps" for done in (20, 40, 50)]
+
+
 def test_a_message_goes_along_with_the_count(clock, capsys):
     bar = progress(range(6), "train gan", "steps")
     for step in bar:

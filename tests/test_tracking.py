@@ -135,6 +135,32 @@ def test_a_block_that_raises_marks_its_run_and_the_exception_goes_on(settings, r
     assert [run.info.status for run in runs()] == [status]
 
 
+def test_a_training_that_goes_on_does_so_in_its_run(settings, runs):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        training_run(settings, model="gan", params={"lr": 1}, data_digest="d") as first,
+    ):
+        first.metrics(1, {"loss": 2.0})
+        raise KeyboardInterrupt
+    train(settings, model="cnn")
+    identity = first.id
+    again = training_run(settings, model="gan", params={"lr": 1}, data_digest="d", goes_on=identity)
+    with again as second:
+        second.metrics(2, {"loss": 1.0})
+    found, other = runs()
+    assert (found.info.run_id, found.info.status, second.id) == (identity, "FINISHED", identity)
+    assert [(metric.step, metric.value) for metric in history("loss", found)] == [(1, 2.0), (2, 1.0)]
+    assert other.data.tags["model"] == "cnn"
+
+
+def test_a_training_whose_run_is_gone_goes_on_in_a_new_one(settings, runs):
+    with training_run(settings, model="gan", params={"lr": 1}, data_digest="d", goes_on="0" * 32) as run:
+        run.metrics(2, {"loss": 1.0})
+    (found,) = runs()
+    assert (found.info.run_id, found.info.status) == (run.id, "FINISHED") and run.id != "0" * 32
+    assert found.data.params == {"lr": "1"}
+
+
 def test_nan_and_infinity_are_logged_as_they_are(settings, runs):
     with training_run(settings, model="gan", params={}, data_digest="d") as run:
         run.metrics(1, {"nan": math.nan, "infinite": math.inf})

@@ -86,12 +86,12 @@ def cross_entropy(logits: Tensor, classes: Tensor, shares: Tensor, weights: Tens
     """Multinomial cross-entropy L = -sum v(Z) sum_q Z_q log Z^_q, a mean over pixels (equations 2 and 3).
 
     logits (N, Q, H, W); classes and shares (N, k, H, W) as `look_up` gives them; v(Z) is the weight of
-    the nearest class, 1 without `weights` (Q,). A scalar, in nats.
+    the nearest class, 1 without `weights` (Q,). In nats, one for each picture (N,).
     """
     # Classes last: in channels_last memory that is how the logits lie, and the softmax runs over neighbours.
     chosen = F.log_softmax(logits.float().movedim(1, -1), dim=-1).gather(-1, classes.movedim(1, -1))
     loss = -(shares.movedim(1, -1) * chosen).sum(dim=-1)
-    return (loss if weights is None else weights[classes[:, 0]] * loss).mean()
+    return (loss if weights is None else weights[classes[:, 0]] * loss).mean(dim=(1, 2))
 
 
 def annealed_mean(logits: Tensor, centres: Tensor, temperature: float = 0.38) -> Tensor:

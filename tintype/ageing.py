@@ -123,18 +123,17 @@ def _toned_light(L: Tensor, strength: float) -> Tensor:
     return paper * luminance(L).clamp(min=0) ** density  # L of a black pixel may be a hair below 0
 
 
-def aged(L: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
+def aged(L: Tensor, strength: float, seeds: np.ndarray) -> Tensor:
     """Pictures (N, 1, H, W) as if old, each in its own way: an augmentation of a model's input, not of truth.
 
     Each picture gets each of the EFFECTS with probability one half, at a strength drawn evenly from 0 to
-    `strength`. What happens to a picture depends on the generator's state and its place in the batch
-    alone, not on its neighbours nor on how many there are. At strength 0, L itself comes back and no random
-    number is drawn.
+    `strength`. What happens to a picture depends on its own seed, int64 (N,), alone. At strength 0, L itself
+    comes back.
     """
     if not strength:
         return L
     pictures = []
-    for picture, seed in zip(L.split(1), rng.integers(2**63, size=len(L)), strict=True):
+    for picture, seed in zip(L.split(1), seeds, strict=True):
         own = np.random.default_rng(seed)
         for effect in EFFECTS.values():
             if own.random() < 0.5:

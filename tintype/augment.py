@@ -75,7 +75,7 @@ def _exposed(gain: float) -> np.ndarray:
     return (encode((linearise(values) * gain).clamp(max=1)) * 255).round().to(torch.uint8).numpy()
 
 
-def flip_some(records: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirror each picture of a batch (N, C, H, W) left to right with probability one half."""
-    mirrored = torch.from_numpy(rng.random(len(records)) < 0.5).to(records.device)
-    return torch.where(mirrored[:, None, None, None], records.flip(-1), records)
+def flipped(pictures: Tensor, mirrored: np.ndarray) -> Tensor:
+    """A batch (N, C, H, W) with those pictures mirrored left to right that `mirrored`, bool (N,), marks."""
+    chosen = torch.from_numpy(mirrored).to(pictures.device)
+    return torch.where(chosen[:, None, None, None], pictures.flip(-1), pictures)

@@ -1,10 +1,11 @@
 """The one thing that flows through training and evaluation: a batch of pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tintype.color import bytes_to_lab
 
@@ -36,6 +37,13 @@ class Batch:
         lab = bytes_to_lab(stored[:, 1:])
         condition = None if conditions is None else torch.as_tensor(conditions).to(device).float()
         return cls(stored[:, :1].float() / 2.55, L=lab[:, :1], ab=lab[:, 1:], condition=condition)
+
+    def shrunk(self, factor: int) -> "Batch":
+        """The same pictures at 1/`factor` of their size, each pixel a mean; itself for factor 1."""
+        if factor == 1:
+            return self
+        input, L, ab = (F.avg_pool2d(plane, factor) for plane in (self.input, self.L, self.ab))
+        return replace(self, input=input, L=L, ab=ab)
 
     @property
     def lab(self) -> Tensor:

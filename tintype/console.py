@@ -10,20 +10,24 @@ class UserError(Exception):
     """A mistake the user can mend. The message says what was found, where, what is allowed, what to do."""
 
 
+class Failure(Exception):
+    """Work that failed through nobody's mistake. The message says where, what is kept, what to do."""
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a program's `main` and leave the process with the promised exit status.
 
-    Exits with 0 when `main` returns, 2 after a `UserError` (message only), 1 after any other
-    exception (with its traceback, by Python itself), 130 when stopped by Ctrl-C or SIGTERM.
+    Exits with 0 when `main` returns, 2 after a `UserError` and 1 after a `Failure` (message only), 1 after
+    any other exception (with its traceback, by Python itself), 130 when stopped by Ctrl-C or SIGTERM.
     """
     # A SIGTERM unwinds the stack like Ctrl-C does, so that half-written outputs are cleared away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
         sys.stdout.flush()  # here, where a reader that went away is understood
-    except UserError as error:
+    except (UserError, Failure) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)

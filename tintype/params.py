@@ -87,6 +87,17 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
                 f"a multiple of {8 * stride}, at least {16 * stride}, for generator.output_stride {stride}"
             )
             problems["prepare.photos.side"] = wording.found(side, f"{allowed}: discriminators shrink it on")
+    for phase in ("pretrain", "adversarial.shared"):
+        match values(f"{phase}.batch_size", "training.accumulate"):
+            case batch_size, parts if batch_size % parts:
+                allowed = f"a multiple of {parts}: training.accumulate {parts} divides it"
+                problems[f"{phase}.batch_size"] = wording.found(batch_size, allowed)
+        match values(f"{phase}.smaller.factor", "prepare.photos.side", "generator"):
+            case factor, side, {"depth": depth, "output_stride": stride} if _misfit(
+                side // factor, depth, stride
+            ):
+                allowed = f"null: pictures of {side // factor} pixels are too small for this generator"
+                problems[f"{phase}.smaller.factor"] = wording.found(factor, allowed)
     match values("download.weights.net", "evaluate.metrics.lpips"):
         case gathered, wanted if gathered != wanted:
             allowed = f"{gathered}, which download.weights.net gathers"
@@ -152,6 +163,11 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
             problems[f"evaluate.models.{name}"] = wording.unknown(name, sources)
         elif evaluated[name] != sources[name]:
             problems[f"evaluate.models.{name}"] = wording.found(evaluated[name], sources[name])
+
+
+def _misfit(side: int, depth: int, stride: int) -> bool:
+    """Whether the generator, or a discriminator behind it, cannot take pictures of this side."""
+    return bool(side % 2**depth or side % (8 * stride) or side < 16 * stride)
 
 
 def _local_file(url: Any) -> str | None:

@@ -193,27 +193,39 @@ class Classes(Section):
 
 class Training(Section):
     precision: Literal["auto", "float32", "bfloat16"]
+    compile: bool
+    accumulate: Count
     validate_every: Count
     flip: bool
     film: Unit
 
 
-class Pretrain(Section):
-    steps: Count
-    batch_size: Count
-    lr: Positive
-    betas: Annotated[tuple[Decay, Decay], _from_list]
-    weight_decay: NotNegative
-    ema: Decay
+class Smaller(Section):
+    factor: Annotated[Literal[2, 4], _only_int]
+    until: Share
 
 
-class Shared(Section):
-    steps: Count
+class Phase(Section):
+    steps: Count  # at most
+    patience: Count | None
     batch_size: Annotated[int, Field(ge=2)]  # the pull-away term compares pairs within a batch
     lr: Positive
-    discriminator_lr: Positive
+    warm_up: Decay  # share of the steps
+    decay: Literal["constant", "cosine", "step"]
     betas: Annotated[tuple[Decay, Decay], _from_list]
+    clip: Positive | None
+    smaller: Smaller | None
     ema: Decay
+
+
+class Pretrain(Phase):
+    weight_decay: NotNegative
+
+
+class Shared(Phase):
+    discriminator_lr: Positive
+    discriminator_first: Annotated[int, Field(ge=0)]
+    r1: NotNegative
 
 
 class Adversary(Section):
@@ -260,6 +272,9 @@ class Tracking(Section):
 
 class Runtime(Section):
     accelerator: Literal["auto", "cpu", "cuda"]
+    devices: Count
+    nodes: Count
+    checkpoint_every: Positive  # seconds
     jobs: Count
     job_backend: Literal["loky", "dask"]
     tracking: Tracking

@@ -10,7 +10,7 @@ from tqdm import tqdm
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def progress(iterable: Iterable, what: str, unit: str, total: int | None = None) -> tqdm:
+def progress(iterable: Iterable | None, what: str, unit: str, total: int | None = None) -> tqdm:
     """Iterate over `iterable` while stderr shows count, rate and remaining time.
 
     On a terminal that is a moving bar. Elsewhere (a log file, a continuous-integration run) it is one
@@ -19,7 +19,8 @@ def progress(iterable: Iterable, what: str, unit: str, total: int | None = None)
     what: the job, e.g. "train gan"; unit: what is counted, in the plural, e.g. "steps";
     total: how many there will be, where `iterable` has no length; without it no remaining time is shown.
 
-    The result is a tqdm object, so a message can go along with the count:
+    With None for the iterable, each `bar.update()` counts one. The result is a tqdm object, so a message can
+    go along with the count:
         bar = progress(range(400), "train gan", "steps")
         for step in bar:
             bar.set_postfix_str(f"loss {loss:.2f}", refresh=False)

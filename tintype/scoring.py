@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from tintype import ab_classes, metrics
 from tintype.batch import Batch
 from tintype.color import bytes_to_lab, into_gamut, lab_to_bytes, lab_to_rgb, rgb_to_lab
+from tintype.sources import backbones
 from tintype.store import Split
 
 # Pictures are compared as 8-bit ones, and rounding errors alone, uniform within half a step, leave this
@@ -69,3 +72,14 @@ def store_error(rgb: Tensor) -> Tensor:
 def _to_8_bits(rgb: Tensor) -> Tensor:
     """sRGB in [0, 1], rounded to what an 8-bit file holds: pictures are compared as people get them."""
     return (rgb * 255).round() / 255
+
+
+def load_lpips(net: str, folder: Path) -> tuple[nn.Module | None, str]:
+    """LPIPS with the weights in a folder that download@weights filled; or None, and why it is not there."""
+    file = backbones.available(folder).get(net)
+    if file is None:
+        return None, f"not available: {backbones.why_not(folder, net)}"
+    # Imported only here: it takes seconds.
+    from tintype.lpips_metric import Lpips
+
+    return Lpips(net, load_file(file)), ""

@@ -61,6 +61,11 @@ class Run:
         self._id = ""  # known, like `_made_here`, once the tracker's thread has done the first job
         self._made_here = False
 
+    @property
+    def id(self) -> str:
+        """MLflow's id of the run; empty as long as it has none, or when tracking stopped before it had."""
+        return self._id
+
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """Log numbers by name; NaN and infinity are logged as they are.
 
@@ -109,16 +114,21 @@ class Run:
 
 
 def training_run(
-    settings: Tracking, *, model: str, params: dict[str, object], data_digest: str
+    settings: Tracking, *, model: str, params: dict[str, object], data_digest: str, goes_on: str = ""
 ) -> AbstractContextManager[Run]:
-    """A new run for the training of `model`, which ends as the `with` block does: FINISHED, FAILED or KILLED.
+    """A run for the training of `model`, which ends as the `with` block does: FINISHED, FAILED or KILLED.
 
     params: the few (about 8) values that tell runs apart, flat; the dashboard shows each one as a column.
-    data_digest: sha256 of the training data, as hex digits.
+    data_digest: sha256 of the training data, as hex digits. goes_on: the id of an interrupted run of the same
+    training, which is taken up again where it is still there; else the run is a new one.
     """
     params = dict(params)
 
     def create(run: Run, client: MlflowClient, experiment: str) -> None:
+        if goes_on and client.search_runs([experiment], f"attributes.run_id = '{goes_on}'"):
+            client.update_run(goes_on, status="RUNNING")
+            run._id, run._made_here = goes_on, True
+            return
         run._create(client, experiment, {"model": model, "data.sha256": data_digest})
         for name, value in params.items():
             client.log_param(run._id, name, value)

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tintype import ranks
+from tintype.adversaries.penalty import judged
+
 
 def discriminator_loss(real: Tensor, fake: Tensor, margin: Tensor | float) -> Tensor:
     """L_D = E D(x) + E [m - D(G(z))]+ from energies (N,); a scalar (equation 1)."""
@@ -45,19 +48,25 @@ class Objective:
         self.pull_away = settings.pull_away
         self.unit: Tensor | None = None
 
-    def discriminator(self, network: nn.Module, L: Tensor, real: Tensor, fake: Tensor) -> tuple[Tensor, dict]:
-        """The discriminator's loss on real and generated ab (N, 2, H, W); `fake` comes detached."""
-        real_energy, fake_energy = network(L, real).energy, network(L, fake).energy
-        now = real_energy.detach().mean()
-        self.unit = now if self.unit is None else torch.lerp(now, self.unit, self.momentum)
+    def discriminator(
+        self, network: nn.Module, L: Tensor, real: Tensor, fake: Tensor, r1: float
+    ) -> tuple[Tensor, dict]:
+        """The discriminator's loss on real and generated ab (N, 2, H, W); `fake` comes detached.
+
+        r1: weight of the gradient penalty on real pictures.
+        """
+        energy, penalty = judged(network, L, real, fake, r1, lambda judgement: judgement.energy)
+        real_energy, fake_energy = energy.chunk(2)
+        now = ranks.mean(real_energy.detach().mean())
+        self.unit = now if self.unit is None else torch.lerp(now, self.unit.to(now), self.momentum)
         margin = self.margin * self.unit
         figures = {
             "D_real": now,
             "D_fake": fake_energy.detach().mean(),
             "margin": margin,
-            "hinge_active": (fake_energy.detach() < margin).float().mean(),
+            "D_accuracy": (fake_energy.detach() >= margin).float().mean(),  # where the hinge is inactive
         }
-        return discriminator_loss(real_energy, fake_energy, margin) / self.unit, figures
+        return discriminator_loss(real_energy, fake_energy, margin) / self.unit + penalty, figures
 
     def generator(self, network: nn.Module, L: Tensor, fake: Tensor) -> tuple[Tensor, dict]:
         """The generator's adversarial loss on its ab, with the gradient into it, pull-away term included.
@@ -65,5 +74,11 @@ class Objective:
         Comes after the discriminator's loss of the same step, which measures the unit of energy.
         """
         energy, code = network(L, fake)
-        term = pull_away(code)
+        term = pull_away(ranks.gathered(code))
         return generator_loss(energy) / self.unit + self.pull_away * term, {"pull_away": term.detach()}
+
+    def state_dict(self) -> dict:
+        return {"unit": self.unit}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.unit = state["unit"]

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tintype.networks.batch_norm import BatchNorm2d
+
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """A convolution that keeps the size (or divides it by `stride`), batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
+        BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
@@ -42,7 +44,7 @@ class UNet(nn.Module):
 
     def __init__(self, outputs: int, width: int, depth: int, output_stride: int) -> None:
         super().__init__()
-        self.multiple = 2**depth
+        self.multiple, self.stride = 2**depth, output_stride
         channels = [width * min(2**level, 8) for level in range(depth + 1)]
         levels = [level for level in reversed(range(depth)) if 2**level >= output_stride]
         self.stem = conv(1, channels[0])

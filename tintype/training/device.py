@@ -1,43 +1,99 @@
-"""Which device trains, and in which precision: chosen once, and said with the reason."""
+"""Which devices train, and in which precision: chosen once, and said with the reason."""
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
 
-from tintype.console import UserError
+from tintype.console import Failure, UserError
+from tintype.params_schema import Runtime, Training
 
 
-def start(accelerator: str, precision: str) -> Fabric:
-    """A Fabric on one device, made reproducible; prints the choice and why.
+def start(runtime: Runtime, training: Training, batch_size: int) -> Fabric:
+    """A Fabric on the devices of `runtime`, made reproducible; prints the choice and why.
 
-    accelerator: `auto`, `cpu` or `cuda`. precision: `auto`, `float32` or `bfloat16` (autocast, weights
-    in float32).
+    With several devices or nodes, this process starts the others, or is one of them: each trains on its part
+    of a batch of `batch_size`. Raises UserError where the devices are not there, or the batch cannot be
+    divided.
     """
     # cuBLAS is reproducible only with a fixed workspace, which must be set before the first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would say the same in other words
-    on_cuda = accelerator == "cuda" or (accelerator == "auto" and torch.cuda.is_available())
-    if on_cuda and not torch.cuda.is_available():
+    on_cuda = runtime.accelerator == "cuda" or (runtime.accelerator == "auto" and torch.cuda.is_available())
+    if on_cuda and torch.cuda.device_count() < runtime.devices:
         raise UserError(
-            "runtime.accelerator: found cuda, but PyTorch sees no CUDA device here; use auto or cpu"
+            f"runtime.accelerator: found cuda with {runtime.devices} devices, but PyTorch sees "
+            f"{torch.cuda.device_count()} here; use auto or cpu, or lower runtime.devices"
         )
+    processes = runtime.devices * runtime.nodes
+    if batch_size % (processes * training.accumulate):
+        raise UserError(
+            f"batch_size: found {batch_size}, allowed: a multiple of {processes * training.accumulate}, for "
+            f"{processes} devices (runtime) and training.accumulate {training.accumulate} divide it"
+        )
+    precision, reason = training.precision, "set in params.yaml"
     if precision == "auto":
         precision, reason = _best(on_cuda)
-    else:
-        reason = "set in params.yaml"
     fabric = Fabric(
         accelerator="cuda" if on_cuda else "cpu",
-        devices=1,
+        devices=runtime.devices,
+        num_nodes=runtime.nodes,
+        strategy="ddp" if processes > 1 else "auto",
         precision="bf16-mixed" if precision == "bfloat16" else "32-true",
     )
     fabric.launch()
-    name = torch.cuda.get_device_name(fabric.device) if on_cuda else f"CPU, {torch.get_num_threads()} threads"
-    print(f"device: {name}; precision: {precision} ({reason}); channels_last (faster convolutions)")
+    if fabric.is_global_zero:
+        name = torch.cuda.get_device_name(fabric.device) if on_cuda else "CPU"
+        print(
+            f"device: {processes} x {name}, {torch.get_num_threads()} threads; precision: {precision} "
+            f"({reason}); channels_last (faster convolutions); fused optimisers; "
+            f"{'compiled' if training.compile else 'not compiled'} (training.compile)"
+        )
     return fabric
+
+
+def kind(fabric: Fabric) -> list:
+    """What of the devices shapes the numbers: their kind, how many there are, the precision."""
+    on_cuda = fabric.device.type == "cuda"
+    name = (
+        torch.cuda.get_device_name(fabric.device) if on_cuda else sorted(torch.cpu.get_capabilities().items())
+    )
+    return [name, fabric.world_size, str(fabric._precision.precision)]
+
+
+def agreed(fabric: Fabric, *flags: bool) -> list[bool]:
+    """For each flag whether any rank raises it."""
+    if fabric.world_size == 1:
+        return list(flags)
+    raised = fabric.all_reduce(
+        torch.tensor(flags, dtype=torch.float32, device=fabric.device), reduce_op="sum"
+    )
+    return [bool(value) for value in raised]
+
+
+@contextmanager
+def memory_explained(fabric: Fabric) -> Iterator[None]:
+    """Raise Failure, which says what to lower, where the memory of the device is too small."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _too_little(fabric) from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # of torch's allocator for the CPU
+            raise
+        raise _too_little(fabric) from error
+
+
+def _too_little(fabric: Fabric) -> Failure:
+    return Failure(
+        f"out of memory on {fabric.device}. Raise training.accumulate (the same batch in more parts), or "
+        f"lower batch_size, prepare.photos.side or generator.width"
+    )
 
 
 def _best(on_cuda: bool) -> tuple[str, str]:

@@ -1,59 +1,45 @@
-"""What every training loop shares: batches in a fixed order, an averaged copy, a journal of the run."""
+"""The training loop, the same for every recipe: steps, an averaged copy, validation, resume, an end."""
 
 import copy
-import math
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
-import pandas as pd
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from tintype.ageing import aged
-from tintype.augment import flip_some
+from tintype import ranks, tracking
 from tintype.batch import Batch
-from tintype.colorizer import Colorizer
-from tintype.console import UserError
-from tintype.files import new_file
-from tintype.progress import progress
-from tintype.report import sheets
-from tintype.store import Split
+from tintype.colorizer import FILE, Colorizer
+from tintype.files import new_folder, sha256
+from tintype.params import Params
+from tintype.store import CONTENTS, Split
+from tintype.training.batches import ahead, batches
+from tintype.training.checkpoint import Checkpoint, fingerprint
+from tintype.training.device import agreed, kind, memory_explained
+from tintype.training.journal import Journal
+from tintype.training.schedules import shrinking
+from tintype.training.stopping import Stopping
 
-SAMPLES = 8
 
+class Recipe(Protocol):
+    """What a step is: `pretraining.Pretraining`, `adversarial.Adversarial`."""
 
-def batches(
-    split: Split,
-    *,
-    steps: int,
-    batch_size: int,
-    flip: bool,
-    film: float,
-    seed: int,
-    device: torch.device,
-) -> Iterator[tuple[int, Batch]]:
-    """Yield (step, batch) for steps 1, 2, ...: every record once in each epoch, in an order of its own.
+    colorizer: Colorizer  # that is trained; not its average
+    falls: str  # the validation figure that has to fall, or training stops
+    keeps_best: bool  # whether the weights at that figure's lowest are the result, or the last ones
+    settings: Any  # its section of params.yaml: steps, batch_size, ema, patience, smaller, among others
 
-    What a step sees depends on (seed, step) alone, not on the steps before it. film: in [0, 1], how far the
-    input is aged (`ageing.aged`); the truth is not.
-    """
-    size, order, ordered = len(split), np.empty(0), -1
-    for step in range(1, steps + 1):
-        numbers = []
-        for position in range((step - 1) * batch_size, step * batch_size):
-            epoch, place = divmod(position, size)
-            if epoch != ordered:
-                order, ordered = np.random.default_rng([seed, epoch]).permutation(size), epoch
-            numbers.append(order[place])
-        numbers = np.array(numbers)
-        records = torch.from_numpy(split.batch(numbers)).to(device)
-        if flip:
-            records = flip_some(records, np.random.default_rng([seed, step, 1]))
-        batch = Batch.of_records(records, device, split.conditions(numbers))
-        worn = aged(batch.input, film, np.random.default_rng([seed, step, 2]))
-        yield step, replace(batch, input=worn)
+    def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
+        """One step of the optimisers on a batch, in parts; scalars to watch, on the device."""
+
+    def validate(self, model: Colorizer, batch: Batch) -> dict[str, Tensor]:
+        """Its own figures of validation pictures, each (N,); `falls` is one of them."""
+
+    def state(self) -> dict[str, Any]:
+        """By name, what has a state: networks, optimisers, objectives."""
 
 
 class Average:
@@ -77,67 +63,118 @@ class Average:
         for ours, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
             ours.copy_(theirs)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"model": self.model.state_dict(), "steps": self._steps}
 
-class Journal:
-    """What is written down every `every` steps: losses, validation figures, sample pictures.
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self._steps = state["steps"]
 
-    Figures stay on the device until then, so that no step waits for one. The samples are the same
-    pictures, at the same steps, for every model that trains on the same store.
+
+def train(
+    recipe: Recipe,
+    fabric: Fabric,
+    params: Params,
+    *,
+    data: Path,
+    out: Path,
+    curve: Path,
+    about: dict[str, Any],
+) -> str:
+    """Train a recipe on a prepared store; write the model into `out`, and its curve; say what was done.
+
+    about: the settings that shape the result, kept in the model's file.
+
+    An interrupted training goes on where its state was last saved (`checkpoint`), to the same bytes as
+    without interruption. Raises KeyboardInterrupt when stopped, Failure when the numbers break or memory is
+    short.
     """
-
-    def __init__(self, run, validation: Split, *, every: int, device: torch.device) -> None:
-        self.run, self.every, self.device = run, every, device
-        self.rows: list[dict] = []
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
-        self._validation = validation
-        self._samples = np.linspace(0, len(validation) - 1, min(SAMPLES, len(validation))).round().astype(int)
-
-    def watch(self, batches: Iterator, what: str, steps: int) -> Iterator:
-        """The batches behind a progress bar."""
-        self._bar = progress(batches, what, "steps", total=steps)
-        return self._bar
-
-    def step(self, step: int, figures: dict[str, Tensor], average: Colorizer, last: bool) -> None:
-        """Note the figures of one step; every `every` steps, and at the last, write a row.
-
-        Raises UserError, before anything is saved, when a figure is not finite.
-        """
-        for name, value in figures.items():
-            self._sums[name] = self._sums.get(name, 0) + value.detach()
-        self._steps += 1
-        if step % self.every and not last:
-            return
-        row = {name: float(total) / self._steps for name, total in self._sums.items()}
-        if broken := [name for name, value in row.items() if not math.isfinite(value)]:
-            raise UserError(
-                f"training diverged by step {step}: {', '.join(broken)} not finite; lower the learning rate"
+    settings, writes = recipe.settings, fabric.is_global_zero
+    split, validation = Split(data, "train"), Split(data, "val")
+    digest = sha256(data / CONTENTS)  # which has those of all files that training reads; Split checked them
+    identity = fingerprint(about | {"data": digest, "device": kind(fabric)})
+    checkpoint = Checkpoint(identity, params.runtime.checkpoint_every)
+    average, stopping, best, step = (
+        Average(recipe.colorizer, settings.ema),
+        Stopping(settings.patience),
+        {},
+        0,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(checkpoint.held(writes))
+        resumed = fabric.broadcast(checkpoint.load() if writes else None)
+        holders = recipe.state() | {"average": average, "stopping": stopping}
+        if writes:
+            folder = stack.enter_context(new_folder(out))
+            run = stack.enter_context(
+                tracking.training_run(
+                    params.runtime.tracking,
+                    model=out.name,
+                    params=about,
+                    data_digest=digest,
+                    goes_on=resumed["run"] if resumed else "",
+                )
             )
-        row |= self.validate(step, average)
-        self._sums, self._steps = {}, 0
-        self.rows.append({"step": step, **row})
-        self.run.metrics(step, row)
-        self._bar.set_postfix_str(
-            ", ".join(f"{name} {value:.3g}" for name, value in row.items()), refresh=False
-        )
+            journal = holders["journal"] = Journal(run, validation, recipe.validate, fabric.device)
+        if resumed:
+            for name, holder in holders.items():
+                holder.load_state_dict(resumed[name])
+            best, step = resumed["best"], resumed["step"]
+            if writes:
+                print(f"{out}: goes on after step {step}, from {checkpoint.path}")
+        stream = _stream(split, params, settings, fabric, first=step + 1)
+        if writes:
+            stack.enter_context(journal.shown(f"train {out.name}", step, settings.steps))
+        over = stopping.over or step == settings.steps
+        while not over:
+            step, parts = next(stream)
+            with memory_explained(fabric):
+                figures = recipe.step(step, parts)
+            average.update(recipe.colorizer)
+            values = ranks.mean(torch.stack([value.float() for value in figures.values()]))
+            over = step == settings.steps
+            if writes:
+                journal.step(dict(zip(figures, values, strict=True)))
+                if over or step % params.training.validate_every == 0:
+                    journal.check(step, checkpoint.kept())
+                    figure = journal.row(step, average.model)[recipe.falls]
+                    if stopping.update(step, figure) and recipe.keeps_best:
+                        best = {name: value.clone() for name, value in average.model.state_dict().items()}
+            over, stopped, due = agreed(fabric, over or stopping.over, checkpoint.stopped, checkpoint.due)
+            if writes and (over or due):
+                journal.check(step, checkpoint.kept())
+                state = {name: holder.state_dict() for name, holder in holders.items()}
+                checkpoint.save(state | {"step": step, "best": best, "run": run.id})
+            if stopped and not over:
+                raise KeyboardInterrupt
+        if writes:
+            average.model.load_state_dict(best or average.model.state_dict())
+            average.model.save(folder, about)
+            run.weights(sha256(folder / FILE))
+            journal.write(curve)
+    if writes:
+        checkpoint.forget()
+    kept = f", those of step {stopping.best_step} kept" if best else ""
+    return f"{out}: trained for {step} steps{kept} on {len(split)} pictures"
 
-    @torch.no_grad()
-    def validate(self, step: int, model: Colorizer) -> dict[str, float]:
-        """Mean distance in the ab plane, mean chroma relative to the truth's; logs the samples too."""
-        error = chroma = true_chroma = torch.zeros((), dtype=torch.float64)
-        for start in range(0, len(self._validation), 64):
-            numbers = np.arange(start, min(start + 64, len(self._validation)))
-            batch = Batch.of_records(self._validation.batch(numbers), self.device)
-            ab = model(batch.input)
-            error = error + (ab - batch.ab).norm(dim=1).sum(dtype=torch.float64).cpu()
-            chroma = chroma + ab.norm(dim=1).sum(dtype=torch.float64).cpu()
-            true_chroma = true_chroma + batch.ab.norm(dim=1).sum(dtype=torch.float64).cpu()
-        pixels = batch.L[0].numel() * len(self._validation)
-        samples = Batch.of_records(self._validation.batch(self._samples), self.device)
-        self.run.image("val", step, sheets.samples(samples, model(samples.input)))
-        return {"val_ab_error": float(error) / pixels, "val_chroma_ratio": float(chroma / true_chroma)}
 
-    def write(self, path: Path) -> None:
-        """Write the rows as CSV, six significant digits."""
-        with new_file(path) as file:
-            pd.DataFrame(self.rows).to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+def _stream(
+    split: Split, params: Params, settings: Any, fabric: Fabric, first: int
+) -> Iterator[tuple[int, list[Batch]]]:
+    """The steps from `first` on, each with this rank's share of the batch, in parts."""
+    stream = batches(
+        split,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        flip=params.training.flip,
+        film=params.training.film,
+        seed=params.seed,
+        device=fabric.device,
+        first=first,
+        parts=params.training.accumulate,
+        rank=fabric.global_rank,
+        ranks=fabric.world_size,
+    )
+    for step, parts in ahead(stream):
+        factor = shrinking(step, settings.steps, settings.smaller)
+        yield step, [part.shrunk(factor) for part in parts]

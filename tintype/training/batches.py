@@ -1,0 +1,94 @@
+"""The batches of a training, in an order that the seed decides, made ready while the device computes."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from tintype.ageing import aged
+from tintype.augment import flipped
+from tintype.batch import Batch
+from tintype.store import Split
+
+T = TypeVar("T")
+_AHEAD = 2  # batches
+
+
+def batches(
+    split: Split,
+    *,
+    steps: int,
+    batch_size: int,
+    flip: bool,
+    film: float,
+    seed: int,
+    device: torch.device,
+    first: int = 1,
+    parts: int = 1,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Iterator[tuple[int, list[Batch]]]:
+    """Yield (step, parts of its batch) for steps `first`, ...
+
+    Each epoch has every record once, in an order of its own. What a step sees depends on (seed, step) alone:
+    not on the steps before it, nor on how the batch is divided into `parts`, and each part evenly among
+    `ranks`. film: in [0, 1], how far the input is aged (`ageing.aged`); the truth is not.
+    """
+    size, order, ordered = len(split), np.empty(0), -1
+    for step in range(first, steps + 1):
+        numbers = []
+        for position in range((step - 1) * batch_size, step * batch_size):
+            epoch, place = divmod(position, size)
+            if epoch != ordered:
+                order, ordered = np.random.default_rng([seed, epoch]).permutation(size), epoch
+            numbers.append(order[place])
+        mirrored = np.random.default_rng([seed, step, 1]).random(batch_size) < (0.5 if flip else 0)
+        ageing = np.random.default_rng([seed, step, 2]).integers(2**63, size=batch_size)
+        made = []
+        for part in np.split(np.arange(batch_size), parts):
+            mine = np.split(part, ranks)[rank]
+            chosen = np.array(numbers)[mine]
+            records = flipped(torch.from_numpy(split.batch(chosen)).to(device), mirrored[mine])
+            batch = Batch.of_records(records, device, split.conditions(chosen))
+            made.append(replace(batch, input=aged(batch.input, film, ageing[mine])))
+        yield step, made
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same items, made in a thread up to two ahead of when they are asked for."""
+    ready: queue.Queue = queue.Queue(_AHEAD)
+    closed = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                _put((item, None))
+                if closed.is_set():
+                    return
+            _put((None, StopIteration()))
+        except BaseException as error:  # noqa: BLE001  it is raised where the items are wanted
+            _put((None, error))
+
+    def _put(entry: tuple) -> None:
+        while not closed.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    threading.Thread(target=make, name="batches", daemon=True).start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error:
+                raise error
+            yield item
+    finally:
+        closed.set()

@@ -1,0 +1,82 @@
+"""The recipe of the CNN baseline, which is also how the generator of adversarial training begins.
+
+Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016): the colour of each pixel as a class,
+soft-encoded, rare classes weighted up; the annealed mean of the predicted distribution is the colour.
+"""
+
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional as F
+
+from tintype import ab_classes
+from tintype.batch import Batch
+from tintype.colorizer import Colorizer
+from tintype.training.schedules import factor, set_rate
+
+
+class Pretraining:
+    """A colorizer, its optimiser, and the step that trains it. See `loop.Recipe`.
+
+    classes: the section `classes` of params.yaml. histogram: pixels of the training split by 8-bit ab value,
+    int64 (256, 256). compile: whether torch.compile makes the network faster first.
+    """
+
+    falls, keeps_best = "val_loss", False
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        fabric: Fabric,
+        settings: Any,
+        classes: Any,
+        histogram: Tensor,
+        compile: bool,
+    ) -> None:
+        self.fabric, self.settings = fabric, settings
+        self.colorizer = colorizer.to(fabric.device, memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(
+            colorizer.network.parameters(),
+            lr=settings.lr,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        network = torch.compile(colorizer.network) if compile else colorizer.network
+        self.network, self.optimizer = fabric.setup(network, optimizer)
+        centres = colorizer.centres.cpu()
+        self.nearest, self.shares = (
+            table.to(fabric.device)
+            for table in ab_classes.soft_encoding(centres, classes.neighbours, classes.sigma)
+        )
+        prior = ab_classes.prior(histogram, centres, classes.sigma)
+        self.weights = ab_classes.class_weights(prior, classes.rebalance).to(fabric.device)
+
+    def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
+        """One step of the optimiser."""
+        p = self.settings
+        set_rate(self.optimizer, p.lr * factor(step, p.steps, p.warm_up, p.decay))
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for number, batch in enumerate(parts, start=1):
+            with self.fabric.no_backward_sync(self.network, enabled=number < len(parts)):
+                losses.append(self._loss(self.network(batch.input), batch.ab).mean())
+                self.fabric.backward(losses[-1] / len(parts))
+        norm = torch.nn.utils.clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
+        self.optimizer.step()
+        return {"loss": torch.stack(losses).detach().mean(), "grad_norm": norm}
+
+    def validate(self, model: Colorizer, batch: Batch) -> dict[str, Tensor]:
+        """The loss of each validation picture."""
+        return {"val_loss": self._loss(model.network(batch.input), batch.ab)}
+
+    def state(self) -> dict[str, Any]:
+        return {"network": self.colorizer.network, "optimizer": self.optimizer}
+
+    def _loss(self, logits: Tensor, ab: Tensor) -> Tensor:
+        # The target at the logits' scale; its soft encoding is looked up, not computed.
+        ab = F.adaptive_avg_pool2d(ab, logits.shape[-2:])
+        encoded = ab_classes.look_up(self.nearest, ab), ab_classes.look_up(self.shares, ab)
+        return ab_classes.cross_entropy(logits, *encoded, self.weights)
