@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tintype.adversaries import energy, vanilla
+from tintype.networks import autoencoder, patch
 from tintype.networks.autoencoder import Autoencoder, Energy
 
 
@@ -263,3 +264,29 @@ def test_a_discriminator_that_is_always_right_has_an_accuracy_of_1_and_one_that_
     ours, L, low, high = vanilla.Objective(None), torch.zeros(1, 1, 2, 2), colours(-1.0), colours(3.0)
     for real, fake, accuracy in ((high, low, 1), (low, high, 0)):
         assert ours.discriminator(Logits(), L, real, fake, 0.0)[1]["D_accuracy"].item() == accuracy
+
+
+@pytest.mark.parametrize("name", ["vanilla", "energy"])
+def test_an_objective_pulls_a_grey_generator_towards_the_real_colours(name):
+    # The left half is dark and red, the right one light and blue.
+    torch.manual_seed(0)
+    L, real = torch.full((8, 1, 32, 32), 30.0), torch.zeros(8, 2, 32, 32)
+    L[..., 16:], real[:, 0, :, :16], real[:, 1, :, 16:] = 70.0, 50.0, -60.0
+    L += 3 * random(8, 1, 32, 32)
+    ours = {"vanilla": vanilla.Objective(None), "energy": objective()}[name]
+    D = {"vanilla": patch, "energy": autoencoder}[name].build(width=16)
+    G = nn.Sequential(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.Conv2d(16, 2, 5, padding=2))
+    nn.init.zeros_(G[2].weight)
+    nn.init.zeros_(G[2].bias)
+    G_optimizer, D_optimizer = (
+        torch.optim.Adam(network.parameters(), lr=2e-3, betas=(0.5, 0.999)) for network in (G, D)
+    )
+    for _ in range(60):
+        fake = 110 * G(L / 50 - 1)
+        D_optimizer.zero_grad()
+        ours.discriminator(D, L, real, fake.detach(), 0.0)[0].backward()
+        D_optimizer.step()
+        G_optimizer.zero_grad()
+        ours.generator(D, L, fake)[0].backward()
+        G_optimizer.step()
+    assert (fake - real).norm(dim=1).mean() < 0.8 * real.norm(dim=1).mean()

@@ -1,4 +1,6 @@
-"""Failures: which step broke first, and collapses told from answers that are merely imperfect."""
+"""Failures: the step that broke, too little memory, and collapses told from answers that are imperfect."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 
 from tintype.batch import Batch
 from tintype.console import Failure
+from tintype.training.device import memory_explained
 from tintype.training.failures import likeness, problems, ratios, refuse_broken
 
 STRIDES = (1, 2, 4)
@@ -64,6 +67,36 @@ def test_finite_figures_and_no_figures_pass():
     refuse_broken(1, [], "")
 
 
+# Too little memory
+
+
+def fill_memory() -> None:
+    torch.empty(2**60)
+
+
+def fill_memory_of_numpy() -> None:
+    np.empty(2**58)
+
+
+def fill_memory_of_a_gpu() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+@pytest.mark.parametrize("fill", [fill_memory, fill_memory_of_numpy, fill_memory_of_a_gpu])
+def test_too_little_memory_is_a_failure_that_names_settings_to_lower(fill):
+    fabric = SimpleNamespace(device="cuda:3")
+    with pytest.raises(Failure, match=r"out of memory on cuda:3") as failure, memory_explained(fabric):
+        fill()
+    for setting in ("training.accumulate", "batch_size", "prepare.photos.side", "generator.width"):
+        assert setting in str(failure.value)
+    assert failure.value.__cause__ is not None
+
+
+def test_another_error_is_not_taken_for_too_little_memory():
+    with pytest.raises(RuntimeError, match="size"), memory_explained(SimpleNamespace(device="cpu")):
+        torch.zeros(2) + torch.zeros(3)
+
+
 # How an answer compares with the truth
 
 
@@ -88,7 +121,8 @@ def test_the_spread_is_the_standard_deviation_over_all_pixels_and_the_roughness_
             planes.double().var(dim=(0, 2, 3), correction=0).sum().sqrt().item() for planes in (ab, batch.ab)
         ]
         rough = [
-            np.abs(planes[..., stride:].numpy() - planes[..., :-stride].numpy()).mean()
+            np.abs(planes[..., stride:].numpy() - planes[..., :-stride].numpy()).sum()
+            + np.abs(planes[..., stride:, :].numpy() - planes[..., :-stride, :].numpy()).sum()
             for planes in (ab, batch.ab)
         ]
         assert found["val_spread_ratio"] == pytest.approx(spreads[0] / spreads[1], rel=1e-5)

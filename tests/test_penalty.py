@@ -117,11 +117,13 @@ def test_an_objective_adds_the_penalty_to_the_discriminators_loss_and_to_no_figu
         50 * random(3, 2, 16, 16, seed=1),
     )
     settings = SimpleNamespace(margin=2.0, pull_away=0.1)
+    objective = module.Objective(settings)
     (plain, without), (penalised, with_it) = (
-        module.Objective(settings).discriminator(network, L, real, fake, r1) for r1 in (0.0, 5.0)
+        objective.discriminator(network, L, real, fake, r1) for r1 in (0.0, 5.0)
     )
     judgement = identity if module is vanilla else lambda answer: answer.energy
     _, penalty = judged(network, L, real, fake, 5.0, judgement)
     assert penalty > 0
-    torch.testing.assert_close(penalised - plain, penalty, rtol=1e-3, atol=1e-6)
+    unit = objective.unit if module is energy else 1  # in which energies are measured
+    torch.testing.assert_close(penalised - plain, penalty / unit**2, rtol=1e-3, atol=1e-6)
     torch.testing.assert_close(with_it, without)

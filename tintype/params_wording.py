@@ -27,6 +27,8 @@ def explain(error: dict, tree: dict, schema: dict) -> tuple[str, str]:
             )  # pydantic names the objective here, the file does not
         elif isinstance(value, dict) and step != "[key]":  # a list, though, is shown as a whole
             path.append(str(step))
+            # A section that may be null is one of several.
+            node = next((_resolved(one, schema) for one in node.get("anyOf", []) if "$ref" in one), node)
             value, above = value.get(step, _MISSING), node
             below = node.get("properties", {}).get(step) or node.get("additionalProperties") or {}
             node = _resolved(below, schema)

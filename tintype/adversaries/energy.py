@@ -53,7 +53,7 @@ class Objective:
     ) -> tuple[Tensor, dict]:
         """The discriminator's loss on real and generated ab (N, 2, H, W); `fake` comes detached.
 
-        r1: weight of the gradient penalty on real pictures.
+        r1: weight of the gradient penalty on real pictures, in units of energy like the rest.
         """
         energy, penalty = judged(network, L, real, fake, r1, lambda judgement: judgement.energy)
         real_energy, fake_energy = energy.chunk(2)
@@ -66,7 +66,9 @@ class Objective:
             "margin": margin,
             "D_accuracy": (fake_energy.detach() >= margin).float().mean(),  # where the hinge is inactive
         }
-        return discriminator_loss(real_energy, fake_energy, margin) / self.unit + penalty, figures
+        return discriminator_loss(
+            real_energy, fake_energy, margin
+        ) / self.unit + penalty / self.unit**2, figures
 
     def generator(self, network: nn.Module, L: Tensor, fake: Tensor) -> tuple[Tensor, dict]:
         """The generator's adversarial loss on its ab, with the gradient into it, pull-away term included.

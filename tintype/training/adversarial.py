@@ -63,6 +63,7 @@ class Adversarial:
         set_rate(self.G_optimizer, p.lr * share)
         figures: dict[str, list[Tensor]] = {}
         generator_learns = step > p.discriminator_first
+        self.G.train(generator_learns)
 
         # (1) The discriminator learns to tell real colours from the generator's.
         self.D_optimizer.zero_grad(set_to_none=True)

@@ -59,7 +59,7 @@ def batches(
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The same items, made in a thread up to two ahead of when they are asked for."""
+    """The same items, made in a thread, a few ahead of when they are asked for."""
     ready: queue.Queue = queue.Queue(_AHEAD)
     closed = threading.Event()
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,17 @@ class Checkpoint:
         return self.stopped or time.monotonic() - self._saved >= self.every
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state, with the random generators as they were; None where there is none."""
+        """The saved state, with the random generators as they were; None where there is none.
+
+        Raises UserError for a damaged one.
+        """
         if not self.path.exists():
             return None
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        generators = state.pop("generators")
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            generators = state.pop("generators")
+        except (RuntimeError, EOFError, KeyError, UnpicklingError) as error:
+            raise UserError(f"{self.path}: damaged ({error}); delete it, and training starts anew") from None
         torch.set_rng_state(generators["torch"])
         if torch.cuda.is_available():
             torch.cuda.set_rng_state_all(generators["cuda"])

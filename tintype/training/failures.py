@@ -43,7 +43,12 @@ def likeness(ab: Tensor, batch: Batch, stride: int) -> dict[str, Tensor]:
             f"{name}chroma": colours.norm(dim=1).sum(),
             f"{name}ab": colours.sum(dim=(0, 2, 3)),
             f"{name}squares": colours.square().sum(),
-            f"{name}roughness": (colours[..., stride:] - colours[..., :-stride]).abs().sum(),
+            f"{name}roughness": sum(
+                (colours.narrow(axis, stride, size - stride) - colours.narrow(axis, 0, size - stride))
+                .abs()
+                .sum()
+                for axis, size in ((2, colours.shape[2]), (3, colours.shape[3]))
+            ),
         }
     return sums
 
@@ -74,7 +79,7 @@ def problems(row: Mapping[str, float]) -> list[str]:
         found.append("the generator's colours collapsed to grey")
     elif row["val_spread_ratio"] < _CONSTANT:
         found.append("the generator's colours collapsed to a single one")
-    elif row["val_roughness_ratio"] > _ROUGH and row["val_chroma_ratio"] > _VIVID:
+    elif row["val_roughness_ratio"] > _ROUGH and row["val_spread_ratio"] > _VIVID:
         found.append("the generator's colours collapsed to a pattern of saturated blocks")
     if row.get("D_accuracy", 0) > _WON:
         found.append("the discriminator has won: it tells all pictures, which teaches the generator little")

@@ -125,11 +125,11 @@ def train(
         stream = _stream(split, params, settings, fabric, first=step + 1)
         if writes:
             stack.enter_context(journal.shown(f"train {out.name}", step, settings.steps))
+        stack.enter_context(memory_explained(fabric))
         over = stopping.over or step == settings.steps
         while not over:
             step, parts = next(stream)
-            with memory_explained(fabric):
-                figures = recipe.step(step, parts)
+            figures = recipe.step(step, parts)
             average.update(recipe.colorizer)
             values = ranks.mean(torch.stack([value.float() for value in figures.values()]))
             over = step == settings.steps

@@ -19,7 +19,7 @@ def factor(step: int, steps: int, warm_up: float, decay: str) -> float:
     if step <= rise:
         return step / rise
     if decay == "cosine":
-        return (1 + math.cos(math.pi * (step - 1 - rise) / (steps - rise))) / 2
+        return (1 + math.cos(math.pi * max(step - 1 - rise, 0) / (steps - rise))) / 2
     if decay == "step":
         return 0.1 ** sum(step > drop * steps for drop in _DROPS)
     return 1.0
