@@ -2,26 +2,25 @@
 
     python -m benchmarks.reading [--data data/prepared/photos]
 
-A batch of 32 random records is read from the shards, and a step of pretraining, with the networks and losses
-of params.yaml, is done on it; both by as many cores as torch takes, steps one after the other as in training.
+Batches of random records are read from the shards, and a step of pretraining, as params.yaml has it, is done
+on each; both by as many cores as torch takes, one after the other, where training reads ahead in a thread.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
-from tintype import ab_classes, params
+from benchmarks import recipes
+from benchmarks.recipes import now
+from tintype import params as parameters
 from tintype.batch import Batch
-from tintype.colorizer import Colorizer
 from tintype.console import run
-from tintype.store import Split, ab_histogram
+from tintype.params import PRETRAINED
+from tintype.store import Split
 from tintype.training.device import start
 
-BATCH, STEPS, WARM_UP = 32, 30, 5
+STEPS, WARM_UP = 30, 5
 
 
 def main() -> None:
@@ -30,41 +29,21 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("data/prepared/photos"), help="a prepared store")
     args = parser.parse_args()
-    p = params.load()
+    params = parameters.load()
+    size = params.pretrain.batch_size
     split = Split(args.data, "train")
-    fabric = start(p.runtime.accelerator, p.training.precision)
-
-    classes = p.classes
-    colorizer = Colorizer(p.generator.model_dump(), classes.model_dump(include={"grid", "temperature"}))
-    colorizer = colorizer.to(fabric.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(colorizer.network.parameters(), lr=1e-4, fused=True)
-    network, optimizer = fabric.setup(colorizer.network, optimizer)
-    centres = colorizer.centres.cpu()
-    encoding = ab_classes.soft_encoding(centres, classes.neighbours, classes.sigma)
-    nearest, shares = (table.to(fabric.device) for table in encoding)
-    prior = ab_classes.prior(torch.from_numpy(ab_histogram(args.data)), centres, classes.sigma)
-    weights = ab_classes.class_weights(prior, classes.rebalance).to(fabric.device)
-
+    fabric = start(params.runtime, params.training, size)
+    recipe = recipes.made(PRETRAINED, params, fabric)
     rng = np.random.default_rng(0)
-    reading, training = [], []
-    for _ in range(WARM_UP + STEPS):
-        numbers = rng.integers(len(split), size=BATCH)
-        began = time.perf_counter()
-        records = split.batch(numbers)
-        read = time.perf_counter()
-        batch = Batch.of_records(records, fabric.device)
-        logits = network(batch.input)
-        ab = F.adaptive_avg_pool2d(batch.ab, logits.shape[-2:])
-        encoded = ab_classes.look_up(nearest, ab), ab_classes.look_up(shares, ab)
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(ab_classes.cross_entropy(logits, *encoded, weights))
-        optimizer.step()
-        if fabric.device.type == "cuda":
-            torch.cuda.synchronize()
-        reading.append(read - began)
-        training.append(time.perf_counter() - read)
-    read, trained = (float(np.median(times[WARM_UP:])) * 1000 for times in (reading, training))
-    print(f"reading {BATCH} of {len(split)} records: {read:.2f} ms")
+    times = []
+    for step in range(1, WARM_UP + STEPS + 1):
+        began = now()
+        records = split.batch(rng.integers(len(split), size=size))
+        read = now()
+        recipe.step(step, [Batch.of_records(records, fabric.device)])
+        times.append((read - began, now() - read))
+    read, trained = np.median(times[WARM_UP:], axis=0) * 1000
+    print(f"reading {size} of {len(split)} records: {read:.2f} ms")
     print(f"training step: {trained:.1f} ms")
     print(f"reading costs {100 * read / trained:.2f} % of the step")
 

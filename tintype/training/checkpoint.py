@@ -109,7 +109,7 @@ class Checkpoint:
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             generators = state.pop("generators")
-        except (RuntimeError, EOFError, KeyError, UnpicklingError) as error:
+        except (RuntimeError, OSError, EOFError, KeyError, UnpicklingError) as error:
             raise UserError(f"{self.path}: damaged ({error}); delete it, and training starts anew") from None
         torch.set_rng_state(generators["torch"])
         if torch.cuda.is_available():

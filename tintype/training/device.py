@@ -1,5 +1,6 @@
 """Which devices train, and in which precision: chosen once, and said with the reason."""
 
+import atexit
 import logging
 import os
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def start(runtime: Runtime, training: Training, batch_size: int) -> Fabric:
         strategy="ddp" if processes > 1 else "auto",
         precision="bf16-mixed" if precision == "bfloat16" else "32-true",
     )
+    atexit.register(_end_others, fabric)
     fabric.launch()
     if fabric.is_global_zero:
         name = torch.cuda.get_device_name(fabric.device) if on_cuda else "CPU"
@@ -55,6 +57,16 @@ def start(runtime: Runtime, training: Training, batch_size: int) -> Fabric:
             f"{'compiled' if training.compile else 'not compiled'} (training.compile)"
         )
     return fabric
+
+
+def _end_others(fabric: Fabric) -> None:
+    """End the processes that this one started: without it they would wait for it, or fail with tracebacks."""
+    started = getattr(fabric.strategy.launcher, "procs", [])
+    others = started.copy()
+    started.clear()  # first: Lightning watches this list, and kills this process where one of them is gone
+    for other in others:
+        other.kill()
+        other.wait()
 
 
 def kind(fabric: Fabric) -> list:

@@ -19,6 +19,7 @@ from tintype.store import CONTENTS, Split
 from tintype.training.batches import ahead, batches
 from tintype.training.checkpoint import Checkpoint, fingerprint
 from tintype.training.device import agreed, kind, memory_explained
+from tintype.training.failures import refuse_broken
 from tintype.training.journal import Journal
 from tintype.training.schedules import shrinking
 from tintype.training.stopping import Stopping
@@ -138,6 +139,7 @@ def train(
                 if over or step % params.training.validate_every == 0:
                     journal.check(step, checkpoint.kept())
                     figure = journal.row(step, average.model)[recipe.falls]
+                    refuse_broken(step, [{recipe.falls: torch.tensor(figure)}], checkpoint.kept())
                     if stopping.update(step, figure) and recipe.keeps_best:
                         best = {name: value.clone() for name, value in average.model.state_dict().items()}
             over, stopped, due = agreed(fabric, over or stopping.over, checkpoint.stopped, checkpoint.due)
@@ -146,7 +148,8 @@ def train(
                 state = {name: holder.state_dict() for name, holder in holders.items()}
                 checkpoint.save(state | {"step": step, "best": best, "run": run.id})
             if stopped and not over:
-                raise KeyboardInterrupt
+                # Lightning kills the whole training where another rank ends with anything but 0.
+                raise KeyboardInterrupt if writes else SystemExit(0)
         if writes:
             average.model.load_state_dict(best or average.model.state_dict())
             average.model.save(folder, about)

@@ -1,0 +1,60 @@
+"""The recipes of params.yaml, made and fed as training does it."""
+
+import time
+from collections.abc import Iterator
+
+import torch
+from lightning_fabric import Fabric
+
+from tintype.batch import Batch
+from tintype.colorizer import Colorizer
+from tintype.params import PRETRAINED, Params
+from tintype.store import Split
+from tintype.training.adversarial import Adversarial
+from tintype.training.batches import ahead, batches
+from tintype.training.pretraining import Pretraining
+
+EVEN = torch.ones(256, 256, dtype=torch.int64)  # a histogram: what it holds costs no time
+
+
+def made(name: str, params: Params, fabric: Fabric) -> Pretraining | Adversarial:
+    """The recipe of a model, `cnn` or one of `adversarial.models`, with new weights: all cost the same."""
+    compiled, adversarial = params.training.compile, params.adversarial
+    if name == PRETRAINED:
+        return Pretraining(colorizer(params), fabric, params.pretrain, params.classes, EVEN, compiled)
+    model = adversarial.models[name]
+    return Adversarial(colorizer(params), fabric, adversarial.shared, model, compiled, None)
+
+
+def colorizer(params: Params) -> Colorizer:
+    """A generator with new weights."""
+    torch.manual_seed(params.seed)
+    return Colorizer(
+        params.generator.model_dump(), params.classes.model_dump(include={"grid", "temperature"})
+    )
+
+
+def stream(
+    split: Split, params: Params, batch_size: int, device: torch.device
+) -> Iterator[tuple[int, list[Batch]]]:
+    """Batches without end, as training gets them."""
+    training = params.training
+    return ahead(
+        batches(
+            split,
+            steps=10**9,
+            batch_size=batch_size,
+            flip=training.flip,
+            film=training.film,
+            seed=params.seed,
+            device=device,
+            parts=training.accumulate,
+        )
+    )
+
+
+def now() -> float:
+    """Seconds on a clock, once the device has done all that it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
