@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install repro test test-all lint dashboard
+.PHONY: help install repro test test-all lint bench dashboard
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,6 +33,13 @@ test-all: install  ## all tests, slow ones too
 lint: install  ## style and common mistakes
 	ruff check .
 	ruff format --check .
+
+bench: install  ## how fast training, reading and preparing are, beside plain ways; under ten minutes
+	dvc repro --quiet prepare@photos
+	python -m benchmarks.train
+	python -m benchmarks.reading
+	python -m benchmarks.prepare --count 2000
+	python -m benchmarks.scale
 
 dashboard: install  ## compare the models in MLflow
 	python -m tintype.dashboard

@@ -20,7 +20,7 @@ from tintype.params import PRETRAINED
 from tintype.store import Split
 from tintype.training.device import start
 
-STEPS, WARM_UP = 30, 5
+BATCH, STEPS, WARM_UP = 32, 30, 5
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/prepared/photos"), help="a prepared store")
     args = parser.parse_args()
     params = parameters.load()
-    size = params.pretrain.batch_size
+    size = BATCH
     split = Split(args.data, "train")
     fabric = start(params.runtime, params.training, size)
     recipe = recipes.made(PRETRAINED, params, fabric)

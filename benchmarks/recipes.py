@@ -12,6 +12,7 @@ from tintype.params import PRETRAINED, Params
 from tintype.store import Split
 from tintype.training.adversarial import Adversarial
 from tintype.training.batches import ahead, batches
+from tintype.training.device import keep_memory
 from tintype.training.pretraining import Pretraining
 
 EVEN = torch.ones(256, 256, dtype=torch.int64)  # a histogram: what it holds costs no time
@@ -21,9 +22,12 @@ def made(name: str, params: Params, fabric: Fabric) -> Pretraining | Adversarial
     """The recipe of a model, `cnn` or one of `adversarial.models`, with new weights: all cost the same."""
     compiled, adversarial = params.training.compile, params.adversarial
     if name == PRETRAINED:
-        return Pretraining(colorizer(params), fabric, params.pretrain, params.classes, EVEN, compiled)
-    model = adversarial.models[name]
-    return Adversarial(colorizer(params), fabric, adversarial.shared, model, compiled, None)
+        recipe = Pretraining(colorizer(params), fabric, params.pretrain, params.classes, EVEN, compiled)
+    else:
+        model = adversarial.models[name]
+        recipe = Adversarial(colorizer(params), fabric, adversarial.shared, model, compiled, None)
+    keep_memory()
+    return recipe
 
 
 def colorizer(params: Params) -> Colorizer:

@@ -125,7 +125,7 @@ def test_two_devices_make_the_losses_of_one_and_stopped_go_on_to_the_same_bytes(
     assert status == 130 and "stopping after this step; its state is kept" in said, said
     assert "Traceback" not in said and training.files() == KEPT
     assert training.run().result() == whole.result()
-    assert training.runs() == ["FINISHED"], "only one rank writes"
+    assert training.statuses() == ["FINISHED"], "only one rank writes"
 
 
 @pytest.mark.slow

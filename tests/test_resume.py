@@ -146,7 +146,11 @@ def test_killed_again_and_again_it_ends_with_the_bytes_of_an_uninterrupted_one(b
     assert training.run()[0] == 0
     assert training.result() == whole(model)
     assert training.files() == DONE, "nothing half-written, and no state, is left"
-    assert training.runs() == ["FINISHED"], "the run of MLflow is taken up again"
+    assert training.statuses() == ["FINISHED"], "the run of MLflow is taken up again"
+    assert (
+        "1 x CPU, 1 threads; precision: float32 (set in params.yaml)"
+        in training.runs()[0].data.tags["device"]
+    )
 
 
 @pytest.mark.slow
@@ -188,11 +192,11 @@ def test_stopped_it_keeps_its_state_and_goes_on_to_the_same_bytes(base, whole, t
     os.kill(process.pid, number)
     status, said = training.ended(process)
     assert status == 130 and "stopping after this step; its state is kept\n" in said, said
-    assert training.files() == KEPT and training.runs() == ["KILLED"]
+    assert training.files() == KEPT and training.statuses() == ["KILLED"]
     status, said = training.run()
     assert status == 0 and "goes on after step 4, from" in said
     assert training.result() == whole("cnn")
-    assert training.files() == DONE and training.runs() == ["FINISHED"]
+    assert training.files() == DONE and training.statuses() == ["FINISHED"]
 
 
 def test_another_setting_or_other_data_do_not_go_on_from_it(base, tmp_path):
@@ -225,7 +229,7 @@ def test_numbers_that_are_none_end_it_with_the_step_and_its_figures(base, tmp_pa
     status, said = training.run()
     assert status == 1 and "error: training diverged at step 2: loss nan, grad_norm nan" in said, said
     assert ("The state after step 1 is kept in" if every == EACH_STEP else "No state was kept yet") in said
-    assert "Traceback" not in said and training.runs() == ["FAILED"]
+    assert "Traceback" not in said and training.statuses() == ["FAILED"]
     assert training.files() == (KEPT if every == EACH_STEP else KEPT - {".resume/*.pt"})
 
 

@@ -148,7 +148,14 @@ def trained(tmp_path, monkeypatch, data):
         params = SimpleNamespace(
             seed=1,
             runtime=SimpleNamespace(checkpoint_every=checkpoint_every, tracking=None),
-            training=SimpleNamespace(flip=False, film=0.0, accumulate=1, validate_every=validate_every),
+            training=SimpleNamespace(
+                flip=False,
+                film=0.0,
+                precision="float32",
+                compile=False,
+                accumulate=1,
+                validate_every=validate_every,
+            ),
         )
         paths = {"data": data, "out": tmp_path / "models/try", "curve": tmp_path / "try.csv"}
         fabric = Fabric(accelerator="cpu", devices=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from ruamel.yaml import YAML
 
 from tintype import store
@@ -65,12 +66,15 @@ class Training:
         found -= {"params.yaml", "said"}
         return {re.sub(f"[0-9a-f]{{16}}|{self.out.name}", "*", name) for name in found}
 
-    def runs(self) -> list[str]:
-        """The statuses of its runs in MLflow."""
+    def runs(self) -> list[Run]:
+        """Its runs in MLflow."""
         client = MlflowClient(self.environment["MLFLOW_TRACKING_URI"])
         experiment = client.get_experiment_by_name("tintype").experiment_id
-        found = client.search_runs([experiment], f"tags.model = '{self.out.name}'")
-        return [run.info.status for run in found]
+        return list(client.search_runs([experiment], f"tags.model = '{self.out.name}'"))
+
+    def statuses(self) -> list[str]:
+        """Those of its runs in MLflow."""
+        return [run.info.status for run in self.runs()]
 
 
 def write_base(base: Path) -> None:

@@ -1,8 +1,8 @@
 """The batches of a training, in an order that the seed decides, made ready while the device computes."""
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -60,35 +60,9 @@ def batches(
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
     """The same items, made in a thread, a few ahead of when they are asked for."""
-    ready: queue.Queue = queue.Queue(_AHEAD)
-    closed = threading.Event()
-
-    def make() -> None:
-        try:
-            for item in items:
-                _put((item, None))
-                if closed.is_set():
-                    return
-            _put((None, StopIteration()))
-        except BaseException as error:  # noqa: BLE001  it is raised where the items are wanted
-            _put((None, error))
-
-    def _put(entry: tuple) -> None:
-        while not closed.is_set():
-            try:
-                ready.put(entry, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    threading.Thread(target=make, name="batches", daemon=True).start()
-    try:
-        while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
-                return
-            if error:
-                raise error
+    left, end = iter(items), object()
+    with ThreadPoolExecutor(1, "batches") as thread:
+        made = deque(thread.submit(next, left, end) for _ in range(_AHEAD))
+        while (item := made.popleft().result()) is not end:
+            made.append(thread.submit(next, left, end))
             yield item
-    finally:
-        closed.set()

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from tintype.params import Params
 from tintype.store import CONTENTS, Split
 from tintype.training.batches import ahead, batches
 from tintype.training.checkpoint import Checkpoint, fingerprint
-from tintype.training.device import agreed, kind, memory_explained
+from tintype.training.device import agreed, chosen, keep_memory, kind, memory_explained
 from tintype.training.failures import refuse_broken
 from tintype.training.journal import Journal
 from tintype.training.schedules import shrinking
@@ -116,6 +116,7 @@ def train(
                     goes_on=resumed["run"] if resumed else "",
                 )
             )
+            run.tag("device", chosen(fabric, params.training))
             journal = holders["journal"] = Journal(run, validation, recipe.validate, fabric.device)
         if resumed:
             for name, holder in holders.items():
@@ -123,10 +124,11 @@ def train(
             best, step = resumed["best"], resumed["step"]
             if writes:
                 print(f"{out}: goes on after step {step}, from {checkpoint.path}")
-        stream = _stream(split, params, settings, fabric, first=step + 1)
+        stream = stack.enter_context(closing(_stream(split, params, settings, fabric, first=step + 1)))
         if writes:
             stack.enter_context(journal.shown(f"train {out.name}", step, settings.steps))
         stack.enter_context(memory_explained(fabric))
+        keep_memory()
         over = stopping.over or step == settings.steps
         while not over:
             step, parts = next(stream)
