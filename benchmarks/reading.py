@@ -18,7 +18,6 @@ from tintype.batch import Batch
 from tintype.console import run
 from tintype.params import PRETRAINED
 from tintype.store import Split
-from tintype.training.device import start
 
 BATCH, STEPS, WARM_UP = 32, 30, 5
 
@@ -32,7 +31,7 @@ def main() -> None:
     params = parameters.load()
     size = BATCH
     split = Split(args.data, "train")
-    fabric = start(params.runtime, params.training, size)
+    fabric = recipes.device(params)
     recipe = recipes.made(PRETRAINED, params, fabric)
     rng = np.random.default_rng(0)
     times = []

@@ -12,10 +12,16 @@ from tintype.params import PRETRAINED, Params
 from tintype.store import Split
 from tintype.training.adversarial import Adversarial
 from tintype.training.batches import ahead, batches
-from tintype.training.device import keep_memory
+from tintype.training.device import keep_memory, start
 from tintype.training.pretraining import Pretraining
 
 EVEN = torch.ones(256, 256, dtype=torch.int64)  # a histogram: what it holds costs no time
+
+
+def device(params: Params) -> Fabric:
+    """The device of params.yaml; one, for a second one would measure beside the first."""
+    alone = params.runtime.model_copy(update={"devices": 1, "nodes": 1})
+    return start(alone, params.training, params.pretrain.batch_size)
 
 
 def made(name: str, params: Params, fabric: Fabric) -> Pretraining | Adversarial:

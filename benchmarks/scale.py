@@ -31,7 +31,6 @@ from tintype.console import Failure, UserError, run
 from tintype.files import new_file, sha256
 from tintype.params import PRETRAINED, Params
 from tintype.store import COLUMNS, INDEX, PLANES, Split, write_contents, write_csv, write_shard
-from tintype.training.device import start
 
 BASE = {"side": 64, "width": 32, "batch": 16, "pictures": 256}
 SECONDS, STEPS = 1.5, 3  # a measurement takes so long, or so many steps if they take longer
@@ -58,10 +57,10 @@ class Point(NamedTuple):
 
 
 SWEEPS = [
-    Sweep("training: pixels a side", "side", [32, 64, 128, 256], {"batch": 4}),
-    Sweep("training: generator.width", "width", [16, 32, 64, 96], {"batch": 8}),
-    Sweep("training: batch_size", "batch", [4, 8, 16, 32]),
-    Sweep("training: pictures", "pictures", [1000, 10_000, 100_000], {"side": 32}),
+    Sweep("pixels a side (batch 4)", "side", [32, 64, 128, 256], {"batch": 4}),
+    Sweep("generator.width (batch 8)", "width", [16, 32, 64, 96], {"batch": 8}),
+    Sweep("batch_size (side 64)", "batch", [4, 8, 16, 32]),
+    Sweep("pictures (side 32)", "pictures", [1000, 10_000, 100_000], {"side": 32}),
     Sweep("colouring: pixels a side", "side", [128, 256, 512, 1024], task="colouring"),
 ]
 
@@ -142,7 +141,7 @@ def measured(task: str, folder: str, side: int, width: int, batch: int, pictures
 
 def training(params: Params, split: Split) -> Iterator[float]:
     """Seconds of each step."""
-    fabric = start(params.runtime, params.training, params.pretrain.batch_size)
+    fabric = recipes.device(params)
     recipe = recipes.made(PRETRAINED, params, fabric)
     stream = recipes.stream(split, params, params.pretrain.batch_size, fabric.device)
     while True:
@@ -209,6 +208,7 @@ def plot(path: Path, found: list[list[Point]]) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
     figure, axes = pyplot.subplots(2, len(SWEEPS), figsize=(3 * len(SWEEPS), 5.5), layout="constrained")
     for column, (sweep, points) in enumerate(zip(SWEEPS, found, strict=True)):
@@ -219,6 +219,8 @@ def plot(path: Path, found: list[list[Point]]) -> None:
             axis.loglog(sweep.values, values, "o-", label=f"one {label}" if label else None)
             axis.set_xticks(sweep.values, [f"{value:,}" for value in sweep.values])
             axis.minorticks_off()
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.set_ylabel(unit)
             axis.grid(alpha=0.3)
         if sweep.varied == "pictures":

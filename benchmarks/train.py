@@ -29,7 +29,6 @@ from tintype import ranks
 from tintype.console import run
 from tintype.params import PRETRAINED, Params
 from tintype.store import Split
-from tintype.training.device import start
 from tintype.training.loop import Average
 
 _SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices
@@ -47,7 +46,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2, help="of a round (default 2)")
     args = parser.parse_args()
     split = Split(args.data, "train")
-    fabric = start(params.runtime, params.training, params.pretrain.batch_size)
+    fabric = recipes.device(params)
     peak = bfloat16_peak(fabric.device)
     print(f"bfloat16 matrices: {peak / 1e12:.3g} TFLOP/s")
     for name in args.models:

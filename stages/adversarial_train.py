@@ -18,8 +18,9 @@ from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError, run
 from tintype.files import sha256
 from tintype.scoring import load_lpips
+from tintype.sources import backbones
 from tintype.training.adversarial import Adversarial
-from tintype.training.device import start
+from tintype.training.device import explained, start
 from tintype.training.loop import train
 
 
@@ -41,21 +42,26 @@ def main(argv: list[str] | None = None) -> None:
     p, model = params.adversarial.shared, params.adversarial.models[args.model]
 
     fabric = start(params.runtime, params.training, p.batch_size)
-    perceptual, why_not = load_lpips(params.evaluate.metrics.lpips, args.weights)
+    net = params.evaluate.metrics.lpips
+    perceptual, why_not = load_lpips(net, args.weights)
     if perceptual:
         perceptual = perceptual.to(fabric.device)
-    elif fabric.is_global_zero:
-        print(f"val_score is made with the distance in the ab plane; LPIPS is {why_not}")
-    colorizer = Colorizer.load(args.init).train()
-    torch.manual_seed(params.seed)
-    recipe = Adversarial(colorizer, fabric, p, model, params.training.compile, perceptual)
+        validated_by = f"{net} {sha256(backbones.available(args.weights)[net])}"
+    else:
+        validated_by = "ab"
+        if fabric.is_global_zero:
+            print(f"val_score is made with the distance in the ab plane; LPIPS is {why_not}")
+    with explained(fabric):
+        colorizer = Colorizer.load(args.init).train()
+        torch.manual_seed(params.seed)
+        recipe = Adversarial(colorizer, fabric, p, model, params.training.compile, perceptual)
     about = {
         "seed": params.seed,
         **params.training.model_dump(),
         **p.model_dump(),
         **model.model_dump(),
         "started_from": sha256(args.init / FILE),
-        "validated_by": params.evaluate.metrics.lpips if perceptual else "ab",
+        "validated_by": validated_by,
     }
     done = train(recipe, fabric, params, data=args.data, out=args.out, curve=args.curve, about=about)
     if fabric.is_global_zero:

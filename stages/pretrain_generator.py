@@ -16,7 +16,7 @@ from tintype import params as parameters
 from tintype.colorizer import Colorizer
 from tintype.console import run
 from tintype.store import ab_histogram
-from tintype.training.device import start
+from tintype.training.device import explained, start
 from tintype.training.loop import train
 from tintype.training.pretraining import Pretraining
 
@@ -35,9 +35,12 @@ def main(argv: list[str] | None = None) -> None:
 
     fabric = start(params.runtime, params.training, p.batch_size)
     torch.manual_seed(params.seed)
-    colorizer = Colorizer(params.generator.model_dump(), classes.model_dump(include={"grid", "temperature"}))
     histogram = torch.from_numpy(ab_histogram(args.data))
-    recipe = Pretraining(colorizer, fabric, p, classes, histogram, params.training.compile)
+    with explained(fabric):
+        colorizer = Colorizer(
+            params.generator.model_dump(), classes.model_dump(include={"grid", "temperature"})
+        )
+        recipe = Pretraining(colorizer, fabric, p, classes, histogram, params.training.compile)
     about = {
         "seed": params.seed,
         **params.generator.model_dump(),

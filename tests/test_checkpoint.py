@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tintype import color, console, tracking
-from tintype.console import UserError
+from tintype.console import Failure, UserError
 from tintype.files import sha256
 from tintype.training import checkpoint, loop
 from tintype.training.checkpoint import Checkpoint, fingerprint
@@ -89,7 +89,7 @@ def test_a_state_that_cannot_be_written_whole_leaves_the_one_before(saved, tmp_p
         file.write_bytes(b"half of it")
         raise OSError("No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch, pytest.raises(Failure, match=r"No space.*after step 3 is kept in"):
         patch.setattr(torch, "save", full)
         saved.save({"step": 4})
     assert files(tmp_path) == [".resume/abc.pt"]
@@ -105,7 +105,16 @@ def test_a_damaged_state_is_a_mistake_that_is_explained_and_runs_no_code(saved, 
     saved.save({"step": 1})
     whole = saved.path.read_bytes()
     torch.save({"step": 1, "trap": Trap()}, saved.path)
-    for damaged in (saved.path.read_bytes(), b"", b"no state", whole[: len(whole) // 2], whole[:-9]):
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1  # among the weights, where torch would not notice
+    for damaged in (
+        bytes(flipped),
+        saved.path.read_bytes(),
+        b"",
+        b"no state",
+        whole[: len(whole) // 2],
+        whole[:-9],
+    ):
         saved.path.write_bytes(damaged)
         with pytest.raises(UserError, match=f"(?s)^{saved.path}: damaged .*; delete it, and training"):
             saved.load()
@@ -154,6 +163,12 @@ def test_one_process_at_a_time_holds_a_training(saved, tmp_path):
             pass  # another training, and the ranks of this one that do not write
     with Checkpoint("abc", every=60).held():
         pass  # it was let go
+
+
+def test_where_a_state_cannot_be_kept_is_said_before_any_work(saved, tmp_path):
+    (tmp_path / ".resume").write_text("in the way")
+    with pytest.raises(UserError, match=f"{tmp_path}/.resume: unfinished trainings cannot be kept here"):
+        saved.held().__enter__()
 
 
 def test_a_lock_ends_with_the_process_that_held_it(saved):

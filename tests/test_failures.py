@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from tintype.batch import Batch
 from tintype.console import Failure
-from tintype.training.device import memory_explained
+from tintype.training.device import explained
 from tintype.training.failures import likeness, problems, ratios, refuse_broken
 
 STRIDES = (1, 2, 4)
@@ -84,8 +84,8 @@ def fill_memory_of_a_gpu() -> None:
 
 @pytest.mark.parametrize("fill", [fill_memory, fill_memory_of_numpy, fill_memory_of_a_gpu])
 def test_too_little_memory_is_a_failure_that_names_settings_to_lower(fill):
-    fabric = SimpleNamespace(device="cuda:3")
-    with pytest.raises(Failure, match=r"out of memory on cuda:3") as failure, memory_explained(fabric):
+    fabric = SimpleNamespace(device="cuda:3", world_size=1)
+    with pytest.raises(Failure, match=r"out of memory on cuda:3") as failure, explained(fabric):
         fill()
     for setting in ("training.accumulate", "batch_size", "prepare.photos.side", "generator.width"):
         assert setting in str(failure.value)
@@ -93,8 +93,18 @@ def test_too_little_memory_is_a_failure_that_names_settings_to_lower(fill):
 
 
 def test_another_error_is_not_taken_for_too_little_memory():
-    with pytest.raises(RuntimeError, match="size"), memory_explained(SimpleNamespace(device="cpu")):
+    fabric = SimpleNamespace(device="cpu", world_size=2)
+    with pytest.raises(RuntimeError, match="size"), explained(fabric):
         torch.zeros(2) + torch.zeros(3)
+
+
+def test_a_process_that_has_gone_is_a_failure_that_says_what_is_kept():
+    fabric = SimpleNamespace(device="cpu", world_size=2)
+    with (
+        pytest.raises(Failure, match=r"another process of this training has ended\. Kept\."),
+        explained(fabric, lambda: "Kept."),
+    ):
+        raise RuntimeError("[pair.cc:553] Connection closed by peer [127.0.0.1]:57")
 
 
 # How an answer compares with the truth

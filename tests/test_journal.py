@@ -64,12 +64,12 @@ def split(tmp_path, make_store):
     return make
 
 
-def distance(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    return {"val_loss": (model(batch.input) - batch.ab).abs().mean(dim=(1, 2, 3))}
+def distance(model: nn.Module, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+    return {"val_loss": (ab - batch.ab).abs().mean(dim=(1, 2, 3))}
 
 
-def journal_of(split: Split, run: Run | None = None, figures=distance) -> Journal:
-    return Journal(run or Run(), split, figures, torch.device("cpu"))
+def journal_of(split: Split, run: Run | None = None, figures=distance, score=dict) -> Journal:
+    return Journal(run or Run(), split, figures, score, torch.device("cpu"))
 
 
 def tell(journal: Journal, *steps: dict[str, float]) -> None:
@@ -106,16 +106,26 @@ def test_validation_is_over_all_pictures_however_they_are_batched(split, number)
     found = journal_of(validation).validate(1, model)
     batch = Batch.of_records(validation.batch(np.arange(number)))
     expected = ratios(likeness(model(batch.input), batch, 2), batch.L.numel())
-    expected["val_loss"] = distance(model, batch)["val_loss"].mean().item()
+    expected["val_loss"] = distance(model, batch, model(batch.input))["val_loss"].mean().item()
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_score_is_made_of_the_means_over_all_pictures(split):
+    def score(means: dict[str, float]) -> dict[str, float]:
+        return {"val_score": means["val_loss"] ** 2}
+
+    validation, model = split(70), Answer(0.8)
+    loss = journal_of(validation).validate(1, model)["val_loss"]
+    found = journal_of(validation, score=score).validate(1, model)
+    assert found["val_score"] == loss**2 and "val_loss" not in found
 
 
 def test_validation_builds_no_graph(split):
     model = Answer(1.0)
     model.share = nn.Parameter(torch.tensor(0.5))
 
-    def figures(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        found = distance(model, batch)
+    def figures(model: nn.Module, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+        found = distance(model, batch, ab)
         assert not found["val_loss"].requires_grad
         return found
 

@@ -178,6 +178,16 @@ def test_a_mistake_is_one_line_with_path_and_what_was_found_and_is_allowed(file,
         ("prepare.photos.split.cell", {"prepare.photos.split.cell": 48}, "prepare.photos.side"),
         ("pretrain.batch_size", {"pretrain.batch_size": 15, "training.accumulate": 2}, "training.accumulate"),
         (
+            "adversarial.shared.batch_size",
+            {"adversarial.shared.batch_size": 4, "training.accumulate": 4},
+            "training.accumulate",
+        ),
+        (
+            "adversarial.shared.discriminator_first",
+            {"adversarial.shared.discriminator_first": 300, "adversarial.shared.steps": 300},
+            "adversarial.shared.steps",
+        ),
+        (
             "prepare.photos.side",
             {"prepare.photos.side": 16, "generator.output_stride": 2},
             "generator.output_stride",

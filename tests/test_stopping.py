@@ -76,7 +76,7 @@ class Scripted:
     more memory than there is.
     """
 
-    falls, keeps_best = "val_loss", False
+    falls, keeps_best, idle = "val_loss", False, 0
 
     def __init__(self, figures: list[float], losses: list[float] | None = None, **settings) -> None:
         self.settings = SimpleNamespace(
@@ -101,9 +101,12 @@ class Scripted:
         torch.nn.init.constant_(self.colorizer.network.head.bias, step)
         return {"loss": torch.tensor(next(self.losses))}
 
-    def validate(self, model: Colorizer, batch: Batch) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
         torch.empty(2**60 if self.too_large == "validation" else 1)
         return {"val_loss": torch.full((len(batch.L),), next(self.figures))}
+
+    def score(self, means: dict[str, float]) -> dict[str, float]:
+        return means
 
     def state(self) -> dict[str, torch.nn.Module]:
         return {"network": self.colorizer.network}
@@ -194,6 +197,13 @@ def test_a_recipe_may_keep_the_weights_of_its_best_validation(trained, patience,
     model, curve, said = trained(recipe)
     assert step_of(model) == 2 and recipe.taken == curve["step"].max() == steps
     assert f"trained for {steps} steps, those of step 2 kept" in said
+
+
+def test_what_is_found_while_the_colorizer_does_not_learn_is_never_the_best(trained):
+    recipe = Scripted([1.0, 1.0, 1.0, 5.0, 4.0, 6.0, 7.0, 0.0], patience=2)
+    recipe.keeps_best, recipe.idle = True, 3
+    _, _, said = trained(recipe)
+    assert recipe.taken == 7 and "trained for 7 steps, those of step 5 kept" in said
 
 
 def test_validation_comes_every_few_steps_and_after_the_last_one(trained):

@@ -25,6 +25,7 @@ SETTINGS = {
     **{"batch_size": 4, "ema": 0.0, "patience": None, "smaller": None},
 }
 MODEL = {"objective": "vanilla", "discriminator": "patch", "width": 8, "pixel": 1.0, "adversarial": 0.2}
+ENERGY = {"objective": "energy", "discriminator": "autoencoder", "margin": 2.0, "pull_away": 0.1}
 RUNTIME = SimpleNamespace(accelerator="cpu", devices=1, nodes=1, checkpoint_every=1e9, tracking=None)
 TRAINING = SimpleNamespace(
     precision="float32", compile=False, accumulate=1, validate_every=1, flip=False, film=0.0
@@ -113,7 +114,7 @@ def test_pretraining_learns_one_batch_by_heart(fabric):
     assert losses[0] > 3 and losses[-1] < floor + 0.3
     model = recipe.colorizer.eval()
     assert (model(batch.input) - batch.ab).norm(dim=1).median() < 12
-    assert recipe.validate(model, batch)["val_loss"].shape == (4,)
+    assert recipe.validate(model, batch, model(batch.input))["val_loss"].shape == (4,)
 
 
 def test_a_pretraining_step_in_two_parts_is_the_step_in_one(fabric):
@@ -189,18 +190,32 @@ def test_the_gradients_that_both_networks_apply_are_clipped_and_those_reported_a
         torch.testing.assert_close(applied, torch.tensor(clip) if clip else norm, rtol=1e-2, atol=0)
 
 
+@pytest.mark.parametrize("model", [{}, ENERGY])
+def test_the_penalty_has_its_gradient_in_bfloat16_too(model):
+    settings = changed(TRAINING, precision="bfloat16")
+    figures = adversarial(start(RUNTIME, settings, 4), model, r1=2.0).step(1, [pictures(4, size=32)])
+    plain = adversarial(start(RUNTIME, settings, 4), model).step(1, [pictures(4, size=32)])
+    assert all(value.isfinite() for value in figures.values())
+    assert figures["D_loss"] > plain["D_loss"] and figures["D_grad_norm"] != plain["D_grad_norm"]
+
+
 @pytest.mark.parametrize("perceptual", [None, lambda rgb, truth: (rgb - truth).abs().mean(dim=(1, 2, 3))])
 def test_the_score_of_the_truth_is_0_and_that_of_grey_2(fabric, perceptual):
     recipe, batch = adversarial(fabric, perceptual=perceptual), pictures(3)
     truth = into_gamut(batch.lab)[:, 1:]
     batch = Batch(batch.input, batch.L, truth)
     assert lab_to_rgb(batch.lab).std() > 0.1
+
+    def scores(ab: Tensor) -> dict[str, float]:
+        found = recipe.validate(recipe.colorizer, batch, ab)
+        assert all(values.shape == (3,) for values in found.values())
+        return recipe.score({name: values.mean().item() for name, values in found.items()})
+
     for colours, score in ((truth, 0.0), (torch.zeros_like(truth), 2.0)):
-        found = recipe.validate(lambda L, colours=colours: colours, batch)
-        assert found["val_score"].shape == (3,) and ("val_lpips" in found) == bool(perceptual)
-        assert found["val_score"].mean().item() == pytest.approx(score, abs=2e-3)
-    half = recipe.validate(lambda L: truth / 2, batch)["val_score"].mean()
-    assert 0.5 < half < 1.5
+        found = scores(colours)
+        assert ("val_lpips" in found) == bool(perceptual)
+        assert found["val_score"] == pytest.approx(score, abs=2e-3)
+    assert 0.5 < scores(truth / 2)["val_score"] < 1.5
 
 
 # The average of the weights

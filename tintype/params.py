@@ -89,8 +89,8 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
             problems["prepare.photos.side"] = wording.found(side, f"{allowed}: discriminators shrink it on")
     for phase in ("pretrain", "adversarial.shared"):
         match values(f"{phase}.batch_size", "training.accumulate"):
-            case batch_size, parts if batch_size % parts:
-                allowed = f"a multiple of {parts}: training.accumulate {parts} divides it"
+            case batch_size, parts if batch_size % parts or batch_size // parts < 2:
+                allowed = f"a multiple of {parts} from {2 * parts} on: training.accumulate {parts} divides it"
                 problems[f"{phase}.batch_size"] = wording.found(batch_size, allowed)
         match values(f"{phase}.smaller.factor", "prepare.photos.side", "generator"):
             case factor, side, {"depth": depth, "output_stride": stride} if _misfit(
@@ -98,6 +98,10 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
             ):
                 allowed = f"null: pictures of {side // factor} pixels are too small for this generator"
                 problems[f"{phase}.smaller.factor"] = wording.found(factor, allowed)
+    match values("adversarial.shared.discriminator_first", "adversarial.shared.steps"):
+        case first, steps if first >= steps:
+            allowed = f"less than {steps}, adversarial.shared.steps, for the generator is to learn too"
+            problems["adversarial.shared.discriminator_first"] = wording.found(first, allowed)
     match values("download.weights.net", "evaluate.metrics.lpips"):
         case gathered, wanted if gathered != wanted:
             allowed = f"{gathered}, which download.weights.net gathers"

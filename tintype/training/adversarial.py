@@ -41,6 +41,7 @@ class Adversarial:
         perceptual: Callable[[Tensor, Tensor], Tensor] | None,
     ) -> None:
         self.fabric, self.settings, self.model = fabric, settings, model
+        self.idle = settings.discriminator_first
         self.perceptual = perceptual
         self.colorizer = colorizer.to(fabric.device, memory_format=torch.channels_last)
         self.objective = import_module(f"tintype.adversaries.{model.objective}").Objective(model)
@@ -49,9 +50,10 @@ class Adversarial:
         adam = {"betas": settings.betas, "fused": True}
         G_optimizer = torch.optim.Adam(colorizer.network.parameters(), lr=settings.lr, **adam)
         D_optimizer = torch.optim.Adam(discriminator.parameters(), lr=settings.discriminator_lr, **adam)
-        G, D = (
-            torch.compile(network) if compile else network for network in (colorizer.network, discriminator)
-        )
+        # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise. The
+        # penalty needs second derivatives, of which a compiled network has none.
+        G = torch.compile(colorizer.network, dynamic=False) if compile else colorizer.network
+        D = torch.compile(discriminator, dynamic=False) if compile and not settings.r1 else discriminator
         self.G, self.G_optimizer = fabric.setup(G, G_optimizer)
         self.D, self.D_optimizer = fabric.setup(D, D_optimizer)
 
@@ -74,7 +76,11 @@ class Adversarial:
                 fakes.append(self._fake(batch))
             L, real = _shown(batch, fakes[-1])
             with self.fabric.no_backward_sync(self.D, enabled=number < len(parts)):
-                loss, found = self.objective.discriminator(self.D, L, real, fakes[-1].detach(), p.r1)
+                # Fabric's wrapper would refuse the penalty's own gradient; what it wraps is called instead.
+                with self.fabric.autocast():
+                    loss, found = self.objective.discriminator(
+                        self.D._forward_module, L, real, fakes[-1].detach(), p.r1
+                    )
                 self.fabric.backward(loss / len(parts))
             _note(figures, {"D_loss": loss, **found})
         norm = clip_grad_norm_(self.discriminator.parameters(), p.clip or torch.inf)
@@ -102,28 +108,32 @@ class Adversarial:
             self.G_optimizer.step()
         return {name: torch.stack(values).detach().float().mean() for name, values in figures.items()}
 
-    def validate(self, model: Colorizer, batch: Batch) -> dict[str, Tensor]:
-        """`val_score` of each picture: how far it is from the truth, and how far its colourfulness is off.
+    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+        """What `score` needs of each picture: distances to the truth, and how far colourfulness is off.
 
-        The first is LPIPS, as a share of the grey picture's; where LPIPS is not there, the mean distance in
-        the ab plane, likewise. The second is |C - C'| / C' of the colourfulness C (Hasler and Suesstrunk
-        2003) and the truth's C' (at least 1). Grey has a score of about 2, the truth 0.
+        The distance is LPIPS; where LPIPS is not there, the mean distance in the ab plane.
         """
-        ab = model(batch.input)
-        rgb, truth, grey = (
-            lab_to_rgb(into_gamut(torch.cat([batch.L, colours], dim=1)))
-            for colours in (ab, batch.ab, torch.zeros_like(ab))
+        grey = torch.zeros_like(ab)
+        rgb, truth, of_grey = (
+            lab_to_rgb(into_gamut(torch.cat([batch.L, x], dim=1))) for x in (ab, batch.ab, grey)
         )
         if self.perceptual:
-            far, from_grey = self.perceptual(rgb, truth), self.perceptual(grey, truth)
-            figures = {"val_lpips": far}
+            far, grey_far = self.perceptual(rgb, truth), self.perceptual(of_grey, truth)
         else:
-            far, from_grey = ((batch.ab - x).norm(dim=1).mean(dim=(1, 2)) for x in (ab, torch.zeros_like(ab)))
-            figures = {}
+            far, grey_far = ((batch.ab - x).norm(dim=1).mean(dim=(1, 2)) for x in (ab, grey))
         wanted = colorfulness(truth)
         off = (colorfulness(rgb) - wanted).abs() / wanted.clamp(min=1)
-        # Divided by means over pictures, as a nearly grey picture alone would be divided by nearly nothing.
-        return figures | {"val_score": far / from_grey.mean() + off}
+        return {"far": far, "grey_far": grey_far, "off": off}
+
+    def score(self, means: dict[str, float]) -> dict[str, float]:
+        """`val_score`: how far the answers are from the truth, and how far their colourfulness is off.
+
+        The first is the mean distance, as a share of the grey pictures'; the second the mean of |C - C'| / C'
+        of the colourfulness C (Hasler and Suesstrunk 2003) and the truth's C' (at least 1). Grey has a score
+        of about 2, the truth 0.
+        """
+        found = {"val_lpips": means["far"]} if self.perceptual else {}
+        return found | {"val_score": means["far"] / means["grey_far"] + means["off"]}
 
     def state(self) -> dict[str, Any]:
         return {

@@ -12,16 +12,16 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from tintype.console import UserError
+from tintype.console import Failure, UserError
 from tintype.files import new_file, project_root, sha256
 
 FOLDER = ".resume"
@@ -68,23 +68,28 @@ class Checkpoint:
         """Take SIGINT and SIGTERM as a request to stop after the step; the second of them stops at once.
 
         writes: whether this rank saves the state, and so locks it. Raises UserError when another process
-        holds it.
+        holds it, or it cannot be locked.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path.with_suffix(".lock"), timeout=0)
+        with self._lock() if writes else nullcontext():
+            before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    def _lock(self) -> AbstractContextManager:
         try:
-            with lock if writes else nullcontext():
-                before = {
-                    number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
-                }
-                try:
-                    yield
-                finally:
-                    for number, handler in before.items():
-                        signal.signal(number, handler)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return FileLock(self.path.with_suffix(".lock"), timeout=0).acquire()
         except Timeout:
             raise UserError(
                 f"{self.path}: another process is doing this very training; wait for it, or stop it"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"{self.path.parent}: unfinished trainings cannot be kept here ({error}); make it a folder "
+                f"that can be written to"
             ) from None
 
     def _stop(self, number: int, frame: Any) -> None:
@@ -107,34 +112,26 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
+            with ZipFile(self.path) as file:
+                if broken := file.testzip():  # torch checks no checksum
+                    raise BadZipFile(f"{broken} has another checksum")
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            generators = state.pop("generators")
-        except (RuntimeError, OSError, EOFError, KeyError, UnpicklingError) as error:
+            _set_generators(state.pop("generators"))
+        except Exception as error:  # noqa: BLE001  damaged bytes raise whatever they happen to
             raise UserError(f"{self.path}: damaged ({error}); delete it, and training starts anew") from None
-        torch.set_rng_state(generators["torch"])
-        if torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(generators["cuda"])
-        np.random.set_state(
-            ("MT19937", generators["numpy"].numpy().astype(np.uint32), *generators["numpy_rest"])
-        )
-        kind, numbers, rest = generators["python"]
-        random.setstate((kind, tuple(numbers), rest))
         self.step = state["step"]
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save a state: tensors, numbers, texts, in dicts and lists; `step` among it. Atomic."""
-        _, numbers, *rest = np.random.get_state()
-        kind, python, gauss = random.getstate()
-        generators = {
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "numpy": torch.from_numpy(numbers.astype(np.int64)),
-            "numpy_rest": rest,
-            "python": [kind, list(python), gauss],
-        }
-        with new_file(self.path) as file:
-            torch.save(state | {"generators": generators}, file)
+        """Save a state: tensors, numbers, texts, in dicts and lists; `step` among it. Atomic.
+
+        Raises Failure where it cannot be written.
+        """
+        try:
+            with new_file(self.path) as file:
+                torch.save(state | {"generators": _generators()}, file)
+        except (OSError, RuntimeError) as error:  # RuntimeError: torch's own, for a full disk
+            raise Failure(f"{self.path}: cannot be written ({error}). {self.kept()}. Make room") from error
         self.step = state["step"]
         self._saved = time.monotonic()
 
@@ -150,3 +147,25 @@ class Checkpoint:
         """Remove the state, once the training is done."""
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _generators() -> dict[str, Any]:
+    """The random generators of torch, NumPy and Python as they are."""
+    _, numbers, *rest = np.random.get_state()
+    kind, python, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": torch.from_numpy(numbers.astype(np.int64)),
+        "numpy_rest": rest,
+        "python": [kind, list(python), gauss],
+    }
+
+
+def _set_generators(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    np.random.set_state(("MT19937", state["numpy"].numpy().astype(np.uint32), *state["numpy_rest"]))
+    kind, numbers, gauss = state["python"]
+    random.setstate((kind, tuple(numbers), gauss))

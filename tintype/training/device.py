@@ -4,7 +4,7 @@ import atexit
 import ctypes
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +13,9 @@ from lightning_fabric import Fabric
 from tintype.console import Failure, UserError
 from tintype.params_schema import Runtime, Training
 
+# What PyTorch says when memory runs out, on the CPU and in libraries of a GPU; and when a connection breaks.
+_NO_MEMORY = ("allocate memory", "ALLOC_FAILED")
+_NO_PEER = ("closed by peer", "reset by peer", "Broken pipe", "remote process exited")
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
 
@@ -32,8 +35,8 @@ def start(runtime: Runtime, training: Training, batch_size: int) -> Fabric:
     on_cuda = runtime.accelerator == "cuda" or (runtime.accelerator == "auto" and torch.cuda.is_available())
     if on_cuda and torch.cuda.device_count() < runtime.devices:
         raise UserError(
-            f"runtime.accelerator: found cuda with {runtime.devices} devices, but PyTorch sees "
-            f"{torch.cuda.device_count()} here; use auto or cpu, or lower runtime.devices"
+            f"runtime.accelerator: found {runtime.accelerator} with {runtime.devices} devices, but PyTorch "
+            f"sees {torch.cuda.device_count()} here; use auto or cpu, or lower runtime.devices"
         )
     processes = runtime.devices * runtime.nodes
     if batch_size % (processes * training.accumulate):
@@ -105,22 +108,27 @@ def agreed(fabric: Fabric, *flags: bool) -> list[bool]:
 
 
 @contextmanager
-def memory_explained(fabric: Fabric) -> Iterator[None]:
-    """Raise Failure, which says what to lower, where the memory of the device is too small."""
+def explained(fabric: Fabric, kept: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Raise Failure where memory is too small, which says what to lower, or another process has ended.
+
+    kept: tells where the last good state is, in words.
+    """
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _too_little(fabric) from error
     except RuntimeError as error:
-        if "allocate memory" not in str(error):  # of torch's allocator for the CPU
-            raise
-        raise _too_little(fabric) from error
+        if any(sign in str(error) for sign in _NO_MEMORY):
+            raise _too_little(fabric) from error
+        if fabric.world_size > 1 and any(sign in str(error) for sign in _NO_PEER):
+            raise Failure(f"another process of this training has ended. {kept()}") from error
+        raise
 
 
 def _too_little(fabric: Fabric) -> Failure:
     return Failure(
         f"out of memory on {fabric.device}. Raise training.accumulate (the same batch in more parts), or "
-        f"lower batch_size, prepare.photos.side or generator.width"
+        f"lower batch_size, prepare.photos.side, generator.width or the width of the discriminator"
     )
 
 

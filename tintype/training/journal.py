@@ -30,21 +30,22 @@ class Journal:
     Figures stay on the device until then, so that no step waits for one. The samples are the same pictures,
     at the same steps, for every model that trains on the same store.
 
-    figures: called with a model and a batch of the validation split; gives tensors (N,), whose mean becomes a
-    figure of the row. Attributes: `rows`, the curve so far.
+    figures: called with a model, a batch of the validation split and the model's answer to it; gives tensors
+    (N,). score: called with their means; gives figures of the row. Attributes: `rows`, the curve so far.
     """
 
     def __init__(
         self,
         run: Any,
         validation: Split,
-        figures: Callable[[Colorizer, Batch], dict[str, Tensor]],
+        figures: Callable[[Colorizer, Batch, Tensor], dict[str, Tensor]],
+        score: Callable[[dict[str, float]], dict[str, float]],
         device: torch.device,
     ) -> None:
         self.run, self.device = run, device
         self.rows: list[dict[str, float]] = []
         self._steps: list[dict[str, Tensor]] = []
-        self._validation, self._figures = validation, figures
+        self._validation, self._figures, self._score = validation, figures, score
         self._samples = np.linspace(0, len(validation) - 1, min(SAMPLES, len(validation))).round().astype(int)
         self._named: set[str] = set()
 
@@ -97,11 +98,13 @@ class Journal:
             batch = Batch.of_records(self._validation.batch(numbers), self.device)
             ab = model(batch.input)
             sums.update(failures.likeness(ab, batch, model.network.stride))
-            own.update({name: values.double().sum() for name, values in self._figures(model, batch).items()})
+            found = self._figures(model, batch, ab)
+            own.update({name: values.double().sum() for name, values in found.items()})
         pixels = batch.L[0].numel() * pictures
         samples = Batch.of_records(self._validation.batch(self._samples), self.device)
         self.run.image("val", step, sheets.samples(samples, model(samples.input)))
-        return failures.ratios(sums, pixels) | {name: float(total) / pictures for name, total in own.items()}
+        means = {name: float(total) / pictures for name, total in own.items()}
+        return failures.ratios(sums, pixels) | self._score(means)
 
     def write(self, path: Path) -> None:
         """Write the rows as CSV, six significant digits."""

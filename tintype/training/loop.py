@@ -18,7 +18,7 @@ from tintype.params import Params
 from tintype.store import CONTENTS, Split
 from tintype.training.batches import ahead, batches
 from tintype.training.checkpoint import Checkpoint, fingerprint
-from tintype.training.device import agreed, chosen, keep_memory, kind, memory_explained
+from tintype.training.device import agreed, chosen, explained, keep_memory, kind
 from tintype.training.failures import refuse_broken
 from tintype.training.journal import Journal
 from tintype.training.schedules import shrinking
@@ -31,13 +31,17 @@ class Recipe(Protocol):
     colorizer: Colorizer  # that is trained; not its average
     falls: str  # the validation figure that has to fall, or training stops
     keeps_best: bool  # whether the weights at that figure's lowest are the result, or the last ones
+    idle: int  # steps at first in which the colorizer does not learn
     settings: Any  # its section of params.yaml: steps, batch_size, ema, patience, smaller, among others
 
     def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
         """One step of the optimisers on a batch, in parts; scalars to watch, on the device."""
 
-    def validate(self, model: Colorizer, batch: Batch) -> dict[str, Tensor]:
-        """Its own figures of validation pictures, each (N,); `falls` is one of them."""
+    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+        """Its own figures of validation pictures, each (N,). ab: the model's answer."""
+
+    def score(self, means: dict[str, float]) -> dict[str, float]:
+        """What their means over the whole split come to, by name; `falls` is one of them."""
 
     def state(self) -> dict[str, Any]:
         """By name, what has a state: networks, optimisers, objectives."""
@@ -93,16 +97,13 @@ def train(
     settings, writes = recipe.settings, fabric.is_global_zero
     split, validation = Split(data, "train"), Split(data, "val")
     digest = sha256(data / CONTENTS)  # which has those of all files that training reads; Split checked them
-    identity = fingerprint(about | {"data": digest, "device": kind(fabric)})
+    identity = fingerprint(about | {"model": out.name, "data": digest, "device": kind(fabric)})
     checkpoint = Checkpoint(identity, params.runtime.checkpoint_every)
-    average, stopping, best, step = (
-        Average(recipe.colorizer, settings.ema),
-        Stopping(settings.patience),
-        {},
-        0,
-    )
     with ExitStack() as stack:
+        stack.enter_context(explained(fabric, checkpoint.kept))
         stack.enter_context(checkpoint.held(writes))
+        average, stopping = Average(recipe.colorizer, settings.ema), Stopping(settings.patience)
+        best, step = {}, 0
         resumed = fabric.broadcast(checkpoint.load() if writes else None)
         holders = recipe.state() | {"average": average, "stopping": stopping}
         if writes:
@@ -117,7 +118,9 @@ def train(
                 )
             )
             run.tag("device", chosen(fabric, params.training))
-            journal = holders["journal"] = Journal(run, validation, recipe.validate, fabric.device)
+            journal = holders["journal"] = Journal(
+                run, validation, recipe.validate, recipe.score, fabric.device
+            )
         if resumed:
             for name, holder in holders.items():
                 holder.load_state_dict(resumed[name])
@@ -127,7 +130,6 @@ def train(
         stream = stack.enter_context(closing(_stream(split, params, settings, fabric, first=step + 1)))
         if writes:
             stack.enter_context(journal.shown(f"train {out.name}", step, settings.steps))
-        stack.enter_context(memory_explained(fabric))
         keep_memory()
         over = stopping.over or step == settings.steps
         while not over:
@@ -142,10 +144,10 @@ def train(
                     journal.check(step, checkpoint.kept())
                     figure = journal.row(step, average.model)[recipe.falls]
                     refuse_broken(step, [{recipe.falls: torch.tensor(figure)}], checkpoint.kept())
-                    if stopping.update(step, figure) and recipe.keeps_best:
+                    if step > recipe.idle and stopping.update(step, figure) and recipe.keeps_best:
                         best = {name: value.clone() for name, value in average.model.state_dict().items()}
-            over, stopped, due = agreed(fabric, over or stopping.over, checkpoint.stopped, checkpoint.due)
-            if writes and (over or due):
+            over, stopped = agreed(fabric, over or stopping.over, checkpoint.stopped)
+            if writes and (over or stopped or checkpoint.due):
                 journal.check(step, checkpoint.kept())
                 state = {name: holder.state_dict() for name, holder in holders.items()}
                 checkpoint.save(state | {"step": step, "best": best, "run": run.id})

@@ -24,7 +24,7 @@ class Pretraining:
     int64 (256, 256). compile: whether torch.compile makes the network faster first.
     """
 
-    falls, keeps_best = "val_loss", False
+    falls, keeps_best, idle = "val_loss", False, 0
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class Pretraining:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        network = torch.compile(colorizer.network) if compile else colorizer.network
+        # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise.
+        network = torch.compile(colorizer.network, dynamic=False) if compile else colorizer.network
         self.network, self.optimizer = fabric.setup(network, optimizer)
         centres = colorizer.centres.cpu()
         self.nearest, self.shares = (
@@ -68,9 +69,13 @@ class Pretraining:
         self.optimizer.step()
         return {"loss": torch.stack(losses).detach().mean(), "grad_norm": norm}
 
-    def validate(self, model: Colorizer, batch: Batch) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
         """The loss of each validation picture."""
         return {"val_loss": self._loss(model.network(batch.input), batch.ab)}
+
+    def score(self, means: dict[str, float]) -> dict[str, float]:
+        """The mean loss."""
+        return means
 
     def state(self) -> dict[str, Any]:
         return {"network": self.colorizer.network, "optimizer": self.optimizer}
