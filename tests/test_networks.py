@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tintype.networks import autoencoder, patch, unet
+from tintype.networks import autoencoder, patch, unet, whole
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,26 @@ def test_every_weight_of_the_unet_takes_part(depth, output_stride):
 def test_unet_widens_to_eight_times_its_width_and_no_further():
     network = unet.build(5, width=4, depth=5, output_stride=1)
     assert [down[0][0].out_channels for down in network.down] == [8, 16, 32, 32, 32]
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (32, 32), (33, 45), (64, 128)])
+def test_the_discriminator_of_whole_pictures_gives_one_answer_a_picture_of_any_size(height, width):
+    assert whole.build(width=4)(*pictures(3, height, width)).shape == (3, 1)
+
+
+def test_every_weight_of_the_discriminator_of_whole_pictures_takes_part():
+    network = whole.build(width=4)
+    # Three convolutions of 4 x 4, and a plane of 4 x 4 answers for each of 16 channels; with biases.
+    expected = 16 * (3 * 4 + 4 * 8 + 8 * 16) + 4 + 8 + 16 + 16 * 16 + 1
+    assert sum(weight.numel() for weight in network.parameters()) == expected
+    assert_every_weight_takes_part(network, network(*pictures(2, 32, 32)))
+
+
+def test_the_discriminator_of_whole_pictures_sees_all_of_a_picture():
+    network, (L, ab) = whole.build(width=4).eval(), pictures(1, 64, 64)
+    ab.requires_grad_()
+    (seen,) = torch.autograd.grad(network(L, ab).sum(), ab)
+    assert (seen.abs().sum(dim=1) > 0).float().mean() > 0.99
 
 
 @pytest.mark.parametrize("size", [24, 40, 20])

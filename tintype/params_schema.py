@@ -235,9 +235,15 @@ class Adversary(Section):
     adversarial: NotNegative
 
 
-class Vanilla(Adversary):
-    objective: Literal["vanilla"]
-    discriminator: Literal["patch"]
+class Judging(Adversary):
+    objective: Literal["vanilla", "least_squares", "hinge"]
+    discriminator: Literal["patch", "whole"]
+
+
+class WassersteinGP(Adversary):
+    objective: Literal["wasserstein_gp"]
+    discriminator: Literal["patch", "whole"]
+    gradient_penalty: Positive
 
 
 class Energy(Adversary):
@@ -249,7 +255,7 @@ class Energy(Adversary):
 
 class Adversarial(Section):
     shared: Shared
-    models: dict[str, Annotated[Vanilla | Energy, Field(discriminator="objective")]]
+    models: dict[str, Annotated[Judging | WassersteinGP | Energy, Field(discriminator="objective")]]
 
 
 class Metrics(Section):

@@ -37,6 +37,13 @@ def gathered(x: Tensor) -> Tensor:
     return _Sum.apply(torch.cat(parts))
 
 
+def drawn(number: int) -> Tensor:
+    """This rank's `number` of the values in [0, 1) that one process would draw for the whole batch."""
+    if count() == 1:
+        return torch.rand(number)
+    return torch.rand(number * count()).split(number)[distributed.get_rank()]
+
+
 def mean(x: Tensor) -> Tensor:
     """The mean of all ranks' tensors; differentiable."""
     return x if count() == 1 else _Sum.apply(x) / count()

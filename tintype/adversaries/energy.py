@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tintype import ranks
+from tintype.adversaries import objective
 from tintype.adversaries.penalty import judged
 
 
@@ -33,12 +34,10 @@ def pull_away(codes: Tensor) -> Tensor:
     return (squares.sum() - squares.diagonal().sum()) / (number * (number - 1))
 
 
-class Objective:
-    """What the training loop calls: each method gives a loss and the figures worth watching.
-
-    Energies depend on the network and on how well it reconstructs by now, so they are measured in units
-    of their running mean over real data: the margin is `margin` times that mean, and both losses are
-    divided by it.
+class Objective(objective.Objective):
+    """Energies depend on the network and on how well it reconstructs by now, so they are measured in units of
+    their running mean over real data: the margin is `margin` times that mean, and both losses are divided by
+    it.
     """
 
     momentum = 0.95

@@ -14,10 +14,12 @@ def judged(
 
     R1 = r1 / 2 E |grad_x D(x)|^2 over real x, ab in units of 110 (Mescheder, Geiger and Nowozin, ICML 2018,
     equation 9). One pass over both, because distributed training allows one before each backward pass.
-    judgement: what of the network's answer is D; of shape (2 N, ...).
+    judgement: what of the network's answer is D, for real, then for fake. There may be several fake
+    pictures, one set after the other, for each L.
     """
     real = real.detach().requires_grad_(r1 > 0)
-    found = judgement(network(torch.cat([L, L]), torch.cat([real, fake])))
+    lightness = L.repeat(1 + len(fake) // len(real), 1, 1, 1)
+    found = judgement(network(lightness, torch.cat([real, fake])))
     if not r1:
         return found, found.new_zeros(())
     of_real = found[: len(real)].flatten(1) if found.dim() > 1 else found[: len(real), None]

@@ -50,10 +50,11 @@ class Adversarial:
         adam = {"betas": settings.betas, "fused": True}
         G_optimizer = torch.optim.Adam(colorizer.network.parameters(), lr=settings.lr, **adam)
         D_optimizer = torch.optim.Adam(discriminator.parameters(), lr=settings.discriminator_lr, **adam)
-        # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise. The
-        # penalty needs second derivatives, of which a compiled network has none.
+        # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise. Penalties
+        # need second derivatives, of which a compiled network has none.
+        twice = settings.r1 or self.objective.differentiates_twice
         G = torch.compile(colorizer.network, dynamic=False) if compile else colorizer.network
-        D = torch.compile(discriminator, dynamic=False) if compile and not settings.r1 else discriminator
+        D = torch.compile(discriminator, dynamic=False) if compile and not twice else discriminator
         self.G, self.G_optimizer = fabric.setup(G, G_optimizer)
         self.D, self.D_optimizer = fabric.setup(D, D_optimizer)
 
