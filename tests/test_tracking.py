@@ -388,7 +388,9 @@ with training_run(settings, model="gan", params={{}}, data_digest="d") as run:
 
 def start(script, **environment):
     """A process of its own that runs `script` with this repository's tintype."""
-    environment = os.environ | {"PYTHONPATH": str(Path(tracking.__file__).parents[1])} | environment
+    # The scripts import MLflow first, to be quick; tracking does so with its log turned off.
+    quiet = {"MLFLOW_LOGGING_LEVEL": "CRITICAL", "PYTHONPATH": str(Path(tracking.__file__).parents[1])}
+    environment = os.environ | quiet | environment
     return subprocess.Popen(
         [sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True
     )
