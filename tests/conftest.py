@@ -16,6 +16,12 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    """Where tests of params write a file to be read."""
+    return tmp_path_factory.mktemp("params") / "params.yaml"
+
+
 @pytest.fixture
 def make_store():
     """A function that writes a store of one split: `make_store(folder, "train", records)`."""

@@ -78,11 +78,11 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
         return None if wrong or None in found else found
 
     match values("prepare.photos.side", "generator.depth"):
-        case side, depth if side % 2**depth:
+        case side, depth if _is_uneven(side, depth):
             allowed = f"a multiple of {2**depth}, for generator.depth {depth} halves a tile that often"
             problems["prepare.photos.side"] = wording.found(side, allowed)
     match values("prepare.photos.side", "generator.output_stride"):
-        case side, stride if side % (8 * stride) or side < 16 * stride:
+        case side, stride if _is_small(side, stride):
             allowed = (
                 f"a multiple of {8 * stride}, at least {16 * stride}, for generator.output_stride {stride}"
             )
@@ -93,9 +93,9 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
                 allowed = f"a multiple of {parts} from {2 * parts} on: training.accumulate {parts} divides it"
                 problems[f"{phase}.batch_size"] = wording.found(batch_size, allowed)
         match values(f"{phase}.smaller.factor", "prepare.photos.side", "generator"):
-            case factor, side, {"depth": depth, "output_stride": stride} if _misfit(
-                side // factor, depth, stride
-            ):
+            case factor, side, {"depth": depth, "output_stride": stride} if _is_uneven(
+                side // factor, depth
+            ) or _is_small(side // factor, stride):
                 allowed = f"null: pictures of {side // factor} pixels are too small for this generator"
                 problems[f"{phase}.smaller.factor"] = wording.found(factor, allowed)
     match values("adversarial.shared.discriminator_first", "adversarial.shared.steps"):
@@ -169,9 +169,14 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
             problems[f"evaluate.models.{name}"] = wording.found(evaluated[name], sources[name])
 
 
-def _misfit(side: int, depth: int, stride: int) -> bool:
-    """Whether the generator, or a discriminator behind it, cannot take pictures of this side."""
-    return bool(side % 2**depth or side % (8 * stride) or side < 16 * stride)
+def _is_uneven(side: int, depth: int) -> bool:
+    """Whether the generator cannot halve pictures of this side as often as it does."""
+    return side % 2**depth != 0
+
+
+def _is_small(side: int, stride: int) -> bool:
+    """Whether a discriminator, which shrinks the generator's answer on, cannot take pictures of this side."""
+    return side % (8 * stride) != 0 or side < 16 * stride
 
 
 def _local_file(url: Any) -> str | None:
