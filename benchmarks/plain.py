@@ -81,7 +81,7 @@ class Cnn:
         p, classes = params.pretrain, params.classes
         self.batch_size, self.neighbours, self.sigma = p.batch_size, classes.neighbours, classes.sigma
         self.colorizer = colorizer(params).to(device)
-        prior = ab_classes.prior(EVEN, self.colorizer.centres.cpu(), classes.sigma)
+        prior = ab_classes.prior(EVEN, self.colorizer.head.centres.cpu(), classes.sigma)
         self.weights = ab_classes.class_weights(prior, classes.rebalance).to(device)
         self.optimizer = torch.optim.AdamW(
             self.colorizer.network.parameters(), p.lr, p.betas, weight_decay=p.weight_decay, **_ONE_BY_ONE
@@ -102,9 +102,11 @@ class Cnn:
         """The soft encoding of ab (N, 2, H, W): (N, Q, H, W)."""
         number, _, height, width = ab.shape
         pixels = ab.permute(0, 2, 3, 1).reshape(-1, 2)
-        distance, nearest = torch.cdist(pixels, self.colorizer.centres).topk(self.neighbours, largest=False)
+        distance, nearest = torch.cdist(pixels, self.colorizer.head.centres).topk(
+            self.neighbours, largest=False
+        )
         shares = torch.exp(-(distance**2) / (2 * self.sigma**2))
-        target = torch.zeros(len(pixels), len(self.colorizer.centres), device=ab.device)
+        target = torch.zeros(len(pixels), len(self.colorizer.head.centres), device=ab.device)
         target.scatter_(1, nearest, shares / shares.sum(dim=1, keepdim=True))
         return target.reshape(number, height, width, -1).permute(0, 3, 1, 2)
 
@@ -116,8 +118,8 @@ class Adversarial:
         p, self.model = params.adversarial.shared, params.adversarial.models[name]
         self.batch_size, self.r1 = p.batch_size, p.r1
         self.colorizer = colorizer(params).to(device)
-        discriminator = import_module(f"tintype.networks.{self.model.discriminator}")
-        self.D = discriminator.build(width=self.model.width).to(device)
+        discriminator = import_module(f"tintype.networks.discriminators.{self.model.discriminator}")
+        self.D = discriminator.build(width=self.model.width, channels=2).to(device)
         self.objective = import_module(f"tintype.adversaries.{self.model.objective}").Objective(self.model)
         G, D = self.colorizer.network.parameters(), self.D.parameters()
         self.G_optimizer = torch.optim.Adam(G, p.lr, p.betas, **_ONE_BY_ONE)
@@ -125,8 +127,8 @@ class Adversarial:
 
     def step(self, L: Tensor, ab: Tensor) -> list[float]:
         """One step of both; their losses."""
-        fake = self.colorizer.annealed_mean(self.colorizer.network(L))
-        L, ab = (F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (L, ab))
+        fake = self.colorizer.head(self.colorizer.network(L))
+        L, ab = (F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (L, ab / 110))
         D_loss, _ = self.objective.discriminator(self.D, L, ab, fake.detach(), self.r1)
         self.D_optimizer.zero_grad()
         D_loss.backward()
@@ -134,7 +136,7 @@ class Adversarial:
 
         self.D.requires_grad_(False)
         adversarial, _ = self.objective.generator(self.D, L, fake)
-        pixel = F.l1_loss(fake, ab) / 110
+        pixel = F.l1_loss(fake, ab)
         G_loss = self.model.pixel * pixel + self.model.adversarial * adversarial
         self.G_optimizer.zero_grad()
         G_loss.backward()

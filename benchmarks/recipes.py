@@ -39,9 +39,7 @@ def made(name: str, params: Params, fabric: Fabric) -> Pretraining | Adversarial
 def colorizer(params: Params) -> Colorizer:
     """A generator with new weights."""
     torch.manual_seed(params.seed)
-    return Colorizer(
-        params.generator.model_dump(), params.classes.model_dump(include={"grid", "temperature"})
-    )
+    return Colorizer.of(params.generator, params.classes)
 
 
 def stream(
@@ -56,6 +54,7 @@ def stream(
             batch_size=batch_size,
             flip=training.flip,
             film=training.film,
+            hidden=training.masked,
             seed=params.seed,
             device=device,
             parts=training.accumulate,

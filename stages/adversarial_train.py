@@ -1,4 +1,4 @@
-"""Train a pretrained generator further, against a discriminator.
+"""Train a generator against a discriminator: one that was trained before, or a new one.
 
     python -m stages.adversarial_train --model gan --data data/prepared/photos --init models/cnn \\
         --weights data/raw/weights --out models/gan --curve reports/curves/gan.csv
@@ -6,6 +6,9 @@
 The recipe is in tintype/training/adversarial.py. Reads `seed`, `training`, `adversarial.shared`,
 `adversarial.models.MODEL` and `evaluate.metrics` of params.yaml, and how it may run from `runtime`. An
 interrupted run goes on where it was.
+
+In a study (`--params studies/NAME/params.yaml`) `--model` chooses its values. A generator that starts from
+scratch (no `--init`), or from one that has not learned colours yet, is what `generator` and `classes` say.
 """
 
 import argparse
@@ -30,13 +33,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--model", required=True, help="a key of adversarial.models")
     parser.add_argument("--data", type=Path, required=True, help="prepared photographs")
-    parser.add_argument("--init", type=Path, required=True, help="the pretrained generator")
+    parser.add_argument("--init", type=Path, help="the generator to begin with; without: a new one")
     parser.add_argument("--weights", type=Path, required=True, help="what download@weights gathered")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     parser.add_argument("--curve", type=Path, required=True, help="CSV of losses and validation figures")
     parser.add_argument("--params", type=Path, default="params.yaml")
     args = parser.parse_args(argv)
-    params = parameters.load(args.params)
+    params = parameters.load(args.params, args.model)
     if args.model not in params.adversarial.models:
         raise UserError(f"--model: found {args.model}, allowed: {', '.join(params.adversarial.models)}")
     p, model = params.adversarial.shared, params.adversarial.models[args.model]
@@ -52,7 +55,8 @@ def main(argv: list[str] | None = None) -> None:
         if fabric.is_global_zero:
             print(f"val_score is made with the distance in the ab plane; LPIPS is {why_not}")
     with explained(fabric):
-        colorizer = Colorizer.load(args.init).train()
+        torch.manual_seed(params.seed)
+        colorizer, begun = begin(args.init, params)
         torch.manual_seed(params.seed)
         recipe = Adversarial(colorizer, fabric, p, model, params.training.compile, perceptual)
     about = {
@@ -60,12 +64,26 @@ def main(argv: list[str] | None = None) -> None:
         **params.training.model_dump(),
         **p.model_dump(),
         **model.model_dump(),
-        "started_from": sha256(args.init / FILE),
+        **begun,
         "validated_by": validated_by,
     }
     done = train(recipe, fabric, params, data=args.data, out=args.out, curve=args.curve, about=about)
     if fabric.is_global_zero:
-        print(f"{done}, from {args.init}")
+        print(f"{done}, from {args.init or 'scratch'}")
+
+
+def begin(init: Path | None, params: parameters.Params) -> tuple[Colorizer, dict[str, str]]:
+    """The generator as it is before the first step, and what it starts from."""
+    trained = Colorizer.load(init).train() if init else None
+    begun = {"started_from": sha256(init / FILE) if init else "scratch"}
+    if trained and trained.space.coloured:
+        return trained, begun
+    colorizer = Colorizer.of(params.generator, params.classes)
+    begun |= {f"generator_{key}": value for key, value in params.generator.model_dump().items()}
+    if trained:
+        same, all = colorizer.take_over(trained)
+        print(f"{init}: {same:,} of {all:,} weights of the network taken over, the rest starts anew")
+    return colorizer, begun
 
 
 if __name__ == "__main__":

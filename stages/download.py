@@ -3,6 +3,8 @@
 Reads `download.SET` of `params.yaml`; writes the folder OUT with the set's files and their `manifest.csv`.
 
     python -m stages.download --set photos --out data/raw/photos
+
+With a study's params file, SET is one of the study's own.
 """
 
 import argparse
@@ -23,13 +25,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--params", default=Path("params.yaml"), type=Path)
     arguments = parser.parse_args(argv)
 
-    download = params.load(arguments.params).download
-    sets = list(type(download).model_fields)
+    sets = params.sets(arguments.params)
     if arguments.set not in sets:
         raise UserError(
             f"--set: there is no {arguments.set!r} under `download:`; choose one of {', '.join(sets)}"
         )
-    settings = getattr(download, arguments.set)
+    settings = sets[arguments.set]
     # Only the source that is named is imported, so that a stage depends on that file alone.
     source = importlib.import_module(f"tintype.sources.{settings.source}")
     with new_folder(arguments.out) as folder:

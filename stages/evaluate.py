@@ -12,26 +12,18 @@ is computed where download@weights recorded its backbone; where not, the summary
 import argparse
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 
 from tintype import params as parameters
 from tintype import scoring, tracking
-from tintype.batch import Batch
-from tintype.color import into_gamut, lab_to_rgb, to_uint8
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256, write_json
 from tintype.images import encode_png
-from tintype.progress import progress
 from tintype.report import tables
 from tintype.store import Split
 
-BATCH = 64
 
-
-@torch.no_grad()
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -63,13 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     perceptual, lpips = scoring.load_lpips(net, args.weights)
     test = Split(args.data, "test")
     weigh = scoring.pixel_weights(test, params.classes.grid, params.classes.sigma)
-    figures = []
-    for start in progress(range(0, len(test), BATCH), f"evaluate {args.model}", "batches"):
-        batch = Batch.of_records(test.batch(np.arange(start, min(start + BATCH, len(test)))))
-        figures.append(pd.DataFrame(scoring.score(batch, predict(batch.input), weigh(batch.ab), perceptual)))
-    rows = pd.concat(
-        [test.index[["photograph", "left", "top"]], pd.concat(figures, ignore_index=True)], axis=1
-    )
+    rows = scoring.rows(predict, test, weigh, perceptual, args.model)
     rows = rows.rename(columns={"lpips": f"lpips_{net}"}).assign(weights=identity[:12])
     summary = tables.summary(rows) | {"ciede2000_store": round(float(rows["ciede2000_store"].mean()), 6)}
     if lpips:
@@ -78,9 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     regions = Split.shown(args.data)
     with new_folder(args.samples) as folder:
         for number, record in enumerate(regions):
-            region = Batch.of_records(record[None])
-            lab = into_gamut(torch.cat([region.L, predict(region.input)], dim=1))
-            encode_png(folder / f"{number:04d}.png", to_uint8(lab_to_rgb(lab))[0])
+            encode_png(folder / f"{number:04d}.png", scoring.coloured(predict, record))
     with new_file(args.pictures) as file:
         rows.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     write_json(args.metrics, summary)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tintype.adversaries import energy, vanilla
-from tintype.networks import autoencoder, patch
-from tintype.networks.autoencoder import Autoencoder, Energy
+from tintype.networks.discriminators import autoencoder, patch
+from tintype.networks.discriminators.autoencoder import Autoencoder, Energy
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -200,11 +200,11 @@ def test_pull_away_is_in_the_generators_loss_alone():
 
 def test_the_generators_gradient_comes_through_the_input_and_the_target():
     torch.manual_seed(0)
-    network = Autoencoder(8)
+    network = Autoencoder(8, 2)
     L, real, fake = (
         100 * torch.rand(3, 1, 16, 16),
-        50 * random(3, 2, 16, 16),
-        50 * random(3, 2, 16, 16, seed=1),
+        0.5 * random(3, 2, 16, 16),
+        0.5 * random(3, 2, 16, 16, seed=1),
     )
     fake.requires_grad_()
     ours, seen = objective(pull_away=0.3), {}
@@ -216,7 +216,7 @@ def test_the_generators_gradient_comes_through_the_input_and_the_target():
     network(L, fake)
 
     def literal(reconstruction: Tensor, target: Tensor) -> Tensor:
-        return ((reconstruction - target / 110) ** 2).mean() / real_energy
+        return ((reconstruction - target) ** 2).mean() / real_energy
 
     through_input = slope(literal(seen["reconstruction"], fake.detach()), fake)[0]
     through_target = slope(literal(seen["reconstruction"].detach(), fake), fake)[0]
@@ -228,8 +228,8 @@ def test_the_generators_gradient_comes_through_the_input_and_the_target():
 
 def test_the_generators_loss_can_leave_the_discriminator_alone():
     torch.manual_seed(0)
-    network, ours = Autoencoder(8), objective()
-    L, real, fake = 100 * torch.rand(2, 1, 8, 8), 50 * random(2, 2, 8, 8), 50 * random(2, 2, 8, 8, seed=1)
+    network, ours = Autoencoder(8, 2), objective()
+    L, real, fake = 100 * torch.rand(2, 1, 8, 8), 0.5 * random(2, 2, 8, 8), 0.5 * random(2, 2, 8, 8, seed=1)
     ours.discriminator(network, L, real, fake, 0.0)[0].backward()
     assert all(weight.grad.abs().max() > 0 for weight in network.parameters())
     network.requires_grad_(False).zero_grad(set_to_none=True)
@@ -271,10 +271,10 @@ def test_an_objective_pulls_a_grey_generator_towards_the_real_colours(name):
     # The left half is dark and red, the right one light and blue.
     torch.manual_seed(0)
     L, real = torch.full((8, 1, 32, 32), 30.0), torch.zeros(8, 2, 32, 32)
-    L[..., 16:], real[:, 0, :, :16], real[:, 1, :, 16:] = 70.0, 50.0, -60.0
+    L[..., 16:], real[:, 0, :, :16], real[:, 1, :, 16:] = 70.0, 0.45, -0.55
     L += 3 * random(8, 1, 32, 32)
     ours = {"vanilla": vanilla.Objective(None), "energy": objective()}[name]
-    D = {"vanilla": patch, "energy": autoencoder}[name].build(width=16)
+    D = {"vanilla": patch, "energy": autoencoder}[name].build(width=16, channels=2)
     G = nn.Sequential(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.Conv2d(16, 2, 5, padding=2))
     nn.init.zeros_(G[2].weight)
     nn.init.zeros_(G[2].bias)
@@ -282,7 +282,7 @@ def test_an_objective_pulls_a_grey_generator_towards_the_real_colours(name):
         torch.optim.Adam(network.parameters(), lr=2e-3, betas=(0.5, 0.999)) for network in (G, D)
     )
     for _ in range(60):
-        fake = 110 * G(L / 50 - 1)
+        fake = G(L / 50 - 1)
         D_optimizer.zero_grad()
         ours.discriminator(D, L, real, fake.detach(), 0.0)[0].backward()
         D_optimizer.step()

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from tintype.files import sha256
 from tintype.sources import backbones, manifest
 
 REAL_WEIGHTS = Path(__file__).parents[2] / "shared" / "weights" / "squeezenet1_1_torchvision_fp16.npz"
+REAL_URL = backbones._url
+ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -52,10 +55,10 @@ def out(tmp_path) -> Path:
     return folder
 
 
-def gather(out: Path, squeeze: Path | None) -> pd.Series:
-    line = backbones.gather(SimpleNamespace(net="squeeze", file=squeeze and str(squeeze)), out)
+def gather(out: Path, file: Path | None, net: str = "squeeze") -> pd.Series:
+    line = backbones.gather(SimpleNamespace(net=net, file=file and str(file)), out)
     (row,) = manifest.load_csv(out / "manifest.csv", backbones.COLUMNS).iloc
-    assert line == f"squeeze: {row['status']}"
+    assert line == f"{net}: {row['status']}"
     return row
 
 
@@ -107,6 +110,104 @@ def test_absence_is_recorded_with_a_remedy_and_no_trace_of_the_machine(tmp_path,
     assert str(tmp_path).encode() not in before["manifest.csv"] and b"127.0.0.1" not in before["manifest.csv"]
     gather(out, None)
     assert contents(out) == before
+
+
+def random_encoder(net: str) -> torch.nn.Module:
+    """torchvision's network with random weights, and running statistics that are not those of a new one."""
+    settings = {"init_weights": False} if net == "inception_v3" else {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = torchvision.models.get_model(net, weights=None, **settings).eval()
+        for name, buffer in network.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_()
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.5, 2)
+    return network
+
+
+@pytest.mark.parametrize("net", ["resnet18", "inception_v3"])
+def test_an_encoder_is_everything_but_the_classifier(tmp_path, out, net):
+    network = random_encoder(net)
+    path = save(tmp_path / "mine.pth", network.state_dict())
+    found = gather(out, path, net)
+    assert found["sha256"] == sha256(out / f"{net}.safetensors")
+    kept = load_file(backbones.available(out)[net])
+    assert all(tensor.dtype == torch.float32 for tensor in kept.values())
+    assert not [key for key in kept if re.match(r"fc\.|AuxLogits\.|.*num_batches_tracked", key)]
+
+    network.fc, network.AuxLogits = torch.nn.Identity(), None
+    settings = {"init_weights": False, "aux_logits": False} if net == "inception_v3" else {}
+    twin = torchvision.models.get_model(net, weights=None, **settings).eval()
+    twin.fc = torch.nn.Identity()
+    twin.load_state_dict(kept)  # strictly: nothing is missing and nothing is left over
+    picture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(twin(picture), network(picture))
+
+    before = contents(out)
+    bare = {key: tensor for key, tensor in network.state_dict().items() if "num_batches" not in key}
+    gather(out, save(path, bare), net)  # a file without what is not kept does as well
+    after = contents(out)
+    assert after[f"{net}.safetensors"] == before[f"{net}.safetensors"]
+    gather(out, path, net)
+    assert contents(out) == after
+
+
+@pytest.mark.parametrize(
+    ("net", "tensors"),
+    # Each convolution has a weight and a bias, or a weight and the four of batch normalisation after it.
+    [
+        ("alexnet", 2 * 5),
+        ("vgg16", 2 * 13),
+        ("resnet18", 5 * (1 + 8 * 2 + 3)),
+        ("resnet50", 5 * (1 + 16 * 3 + 4)),
+        ("resnet152", 5 * (1 + 50 * 3 + 4)),
+        ("inception_v3", 5 * 94),
+    ],
+)
+def test_the_encoders_go_by_torchvisions_names(net, tensors):
+    assert net in ENCODERS and set(backbones.BACKBONES) == {"squeeze", "alex", "vgg", *ENCODERS}
+    state = torch.get_rng_state()
+    assert len(backbones._shapes(net)) == tensors
+    assert torch.equal(torch.get_rng_state(), state)
+    assert re.fullmatch(rf"https://[^ ]*/{net}[a-z_-]*-[0-9a-f]{{8}}\.pth", REAL_URL(net))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("layer1.0.bn1.running_var", None, "layer1.0.bn1.running_var is missing"),
+        ("layer5.0.bn1.running_var", torch.zeros(64), "layer5.0.bn1.running_var is unknown"),
+        ("bn1.running_mean", torch.zeros(3), r"bn1.running_mean has shape \(3,\) instead of \(64,\)"),
+        ("bn1.running_mean", torch.full((64,), torch.inf), "bn1.running_mean holds something else"),
+    ],
+)
+def test_weights_of_another_encoder_are_refused(tmp_path, out, key, value, problem):
+    path = save(tmp_path / "mine.pth", wrong(random_encoder("resnet18").state_dict(), key, value))
+    place = re.escape("download.SET.file (beside `net: resnet18`)")
+    with pytest.raises(UserError, match=f"{place}: .*mine.pth: not .* torchvision's resnet18: {problem}"):
+        gather(out, path, "resnet18")
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("net", ["resnet50", "inception_v3", "vgg16"])
+def test_one_networks_weights_are_not_taken_for_anothers(tmp_path, out, state, net):
+    for other in (random_encoder("resnet18").state_dict(), state):
+        path = save(tmp_path / "mine.pth", other)
+        with pytest.raises(UserError, match=f"not the weights of torchvision's {net}: .*; and more"):
+            gather(out, path, net)
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("net", ENCODERS)
+def test_an_encoder_that_cannot_be_had_is_recorded_with_a_remedy(out, net):
+    assert gather(out, None, net)["status"] == "not available"
+    assert backbones.available(out) == {} and set(contents(out)) == {"manifest.csv"}
+    reason = backbones.why_not(out, net)
+    assert reason.startswith(f"{net} is not in torch's cache")
+    assert f"download.SET.file (beside `net: {net}`) in params.yaml" in reason
+    assert "`dvc repro -f download@SET`" in reason and "weights.file" not in reason
 
 
 @pytest.fixture
@@ -226,7 +327,7 @@ def test_readers_are_told_what_is_wrong_with_a_folder_of_backbones(tmp_path, out
     with pytest.raises(UserError, match="no backbone 'alex'; there is squeeze"):
         backbones.why_not(out, "alex")
     (out / "squeeze.safetensors").unlink()
-    with pytest.raises(UserError, match=r"squeeze.safetensors: missing"):
+    with pytest.raises(UserError, match=r"squeeze.safetensors: missing.*dvc repro -f download@out"):
         backbones.available(out)
 
 

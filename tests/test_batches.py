@@ -32,7 +32,14 @@ def split(tmp_path, make_store) -> Split:
 
 
 def stream(split: Split, **settings) -> list[tuple[int, list[Batch]]]:
-    settings = {"steps": STEPS, "batch_size": 12, "flip": False, "film": 0.0, "seed": 1} | settings
+    settings = {
+        "steps": STEPS,
+        "batch_size": 12,
+        "flip": False,
+        "film": 0.0,
+        "hidden": 0.0,
+        "seed": 1,
+    } | settings
     return list(batches(split, device=torch.device("cpu"), **settings))
 
 

@@ -15,7 +15,14 @@ from tintype.console import UserError
 @pytest.fixture
 def colorizer() -> Colorizer:
     torch.manual_seed(0)
-    generator = {"backbone": "unet", "width": 8, "depth": 3, "output_stride": 2}
+    generator = {
+        "backbone": "unet",
+        "head": "classes",
+        "color_space": "lab",
+        "width": 8,
+        "depth": 3,
+        "output_stride": 2,
+    }
     return Colorizer(generator, {"grid": 10, "temperature": 0.38}).eval()
 
 
@@ -48,7 +55,8 @@ def test_a_saved_model_answers_as_before_and_its_file_is_the_same_every_time(col
     with safe_open(tmp_path / "a" / FILE, "pt") as stored:
         about = json.loads(stored.metadata()["tintype"])
     assert about["training"] == {"steps": 3}
-    assert about["generator"] == {"backbone": "unet", "width": 8, "depth": 3, "output_stride": 2}
+    assert about["generator"] == colorizer.about["generator"]
+    assert about["generator"]["backbone"] == "unet" and about["generator"]["color_space"] == "lab"
 
 
 def rewrite(folder, change) -> None:

@@ -1,7 +1,5 @@
 """The journal: rows of means and validation figures, sample pictures, and problems said once."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from torch import Tensor, nn
 
 from tintype.batch import Batch
 from tintype.color import lab_to_bytes
+from tintype.color_spaces import SPACES
 from tintype.console import Failure
 from tintype.store import Split
 from tintype.training import journal as module
@@ -38,10 +37,14 @@ class Answer(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.share, self.network = share, SimpleNamespace(stride=2)
+        self.share, self.space, self.network = share, SPACES["lab"], nn.Identity()
+        self.network.stride = 2
 
     def forward(self, L: Tensor) -> Tensor:
-        return self.share * torch.cat([L - 20, 60 - L], dim=1)
+        return self.ab(self.network(L), L.shape[-2:])
+
+    def ab(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
+        return self.share * torch.cat([planes - 20, 60 - planes], dim=1)
 
 
 def pictures(number: int) -> Batch:
@@ -64,7 +67,7 @@ def split(tmp_path, make_store):
     return make
 
 
-def distance(model: nn.Module, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+def distance(model: nn.Module, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
     return {"val_loss": (ab - batch.ab).abs().mean(dim=(1, 2, 3))}
 
 
@@ -106,7 +109,7 @@ def test_validation_is_over_all_pictures_however_they_are_batched(split, number)
     found = journal_of(validation).validate(1, model)
     batch = Batch.of_records(validation.batch(np.arange(number)))
     expected = ratios(likeness(model(batch.input), batch, 2), batch.L.numel())
-    expected["val_loss"] = distance(model, batch, model(batch.input))["val_loss"].mean().item()
+    expected["val_loss"] = distance(model, batch, batch.input, model(batch.input))["val_loss"].mean().item()
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -124,8 +127,8 @@ def test_validation_builds_no_graph(split):
     model = Answer(1.0)
     model.share = nn.Parameter(torch.tensor(0.5))
 
-    def figures(model: nn.Module, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
-        found = distance(model, batch, ab)
+    def figures(model: nn.Module, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        found = distance(model, batch, planes, ab)
         assert not found["val_loss"].requires_grad
         return found
 

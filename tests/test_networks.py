@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tintype.networks import autoencoder, patch, unet, whole
+from tintype.networks.backbones import unet
+from tintype.networks.discriminators import autoencoder, patch, whole
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +16,10 @@ def seeded() -> None:
 
 
 def pictures(number: int, height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """L in [0, 100] and ab about [-110, 110] of random pixels."""
+    """L in [0, 100] and colours in [-1, 1] of random pixels."""
     random = torch.Generator().manual_seed(seed)
     L = 100 * torch.rand(number, 1, height, width, generator=random)
-    return L, 220 * torch.rand(number, 2, height, width, generator=random) - 110
+    return L, 2 * torch.rand(number, 2, height, width, generator=random) - 1
 
 
 def assert_every_weight_takes_part(network: nn.Module, output: Tensor) -> None:
@@ -49,11 +50,11 @@ def test_unet_widens_to_eight_times_its_width_and_no_further():
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (32, 32), (33, 45), (64, 128)])
 def test_the_discriminator_of_whole_pictures_gives_one_answer_a_picture_of_any_size(height, width):
-    assert whole.build(width=4)(*pictures(3, height, width)).shape == (3, 1)
+    assert whole.build(width=4, channels=2)(*pictures(3, height, width)).shape == (3, 1)
 
 
 def test_every_weight_of_the_discriminator_of_whole_pictures_takes_part():
-    network = whole.build(width=4)
+    network = whole.build(width=4, channels=2)
     # Three convolutions of 4 x 4, and a plane of 4 x 4 answers for each of 16 channels; with biases.
     expected = 16 * (3 * 4 + 4 * 8 + 8 * 16) + 4 + 8 + 16 + 16 * 16 + 1
     assert sum(weight.numel() for weight in network.parameters()) == expected
@@ -61,7 +62,7 @@ def test_every_weight_of_the_discriminator_of_whole_pictures_takes_part():
 
 
 def test_the_discriminator_of_whole_pictures_sees_all_of_a_picture():
-    network, (L, ab) = whole.build(width=4).eval(), pictures(1, 64, 64)
+    network, (L, ab) = whole.build(width=4, channels=2).eval(), pictures(1, 64, 64)
     ab.requires_grad_()
     (seen,) = torch.autograd.grad(network(L, ab).sum(), ab)
     assert (seen.abs().sum(dim=1) > 0).float().mean() > 0.99
@@ -103,11 +104,11 @@ def test_unet_judges_each_picture_by_itself_once_trained():
 @pytest.mark.parametrize(("size", "logits"), [((34, 34), (6, 6)), ((64, 64), (14, 14)), ((32, 48), (6, 10))])
 def test_patch_discriminator_gives_a_logit_a_patch(size, logits):
     # Halved twice, then one less twice.
-    assert patch.build(width=4)(*pictures(2, *size)).shape == (2, 1, *logits)
+    assert patch.build(width=4, channels=2)(*pictures(2, *size)).shape == (2, 1, *logits)
 
 
 def test_a_patch_is_34_pixels_square():
-    network = patch.build(width=8).eval()
+    network = patch.build(width=8, channels=2).eval()
     L, ab = pictures(1, 64, 64)
     L.requires_grad_(), ab.requires_grad_()
     for plane in torch.autograd.grad(network(L, ab)[0, 0, 7, 7], (L, ab)):
@@ -116,7 +117,7 @@ def test_a_patch_is_34_pixels_square():
 
 
 def test_patch_discriminator_judges_each_picture_by_itself_even_in_training():
-    network = patch.build(width=4).train()
+    network = patch.build(width=4, channels=2).train()
     (L, ab), (_, other) = pictures(3, 32, 32), pictures(3, 32, 32, seed=1)
     company = torch.cat([ab[:1], other[1:]])
     twin = copy.deepcopy(network)
@@ -127,7 +128,7 @@ def test_patch_discriminator_judges_each_picture_by_itself_even_in_training():
 
 
 def test_patch_discriminator_is_spectrally_normalised():
-    network = patch.build(width=4).train()
+    network = patch.build(width=4, channels=2).train()
     for _ in range(60):  # one power iteration a pass
         network(*pictures(1, 34, 34))
     convolutions = [layer for layer in network.layers if isinstance(layer, nn.Conv2d)]
@@ -138,7 +139,7 @@ def test_patch_discriminator_is_spectrally_normalised():
 
 @pytest.mark.parametrize("size", [(8, 8), (16, 24), (32, 32)])
 def test_autoencoder_gives_an_energy_and_a_code_a_picture(size):
-    network = autoencoder.build(width=8)
+    network = autoencoder.build(width=8, channels=2)
     energy, code = network(*pictures(3, *size))
     assert energy.shape == (3,) and energy.dtype == torch.float32 and (energy > 0).all()
     assert code.shape == (3, 4 * size[0] // 8 * size[1] // 8)
@@ -147,29 +148,29 @@ def test_autoencoder_gives_an_energy_and_a_code_a_picture(size):
 
 def test_the_code_is_smaller_than_the_colours_it_is_made_from():
     _, ab = pictures(1, 32, 32)
-    _, code = autoencoder.build(width=64)(*pictures(1, 32, 32))
+    _, code = autoencoder.build(width=64, channels=2)(*pictures(1, 32, 32))
     assert code.numel() <= ab.numel() / 4
 
 
 def test_autoencoder_refuses_a_size_that_is_no_multiple_of_8():
     with pytest.raises(RuntimeError, match="size"):
-        autoencoder.build(width=8)(*pictures(1, 20, 20))
+        autoencoder.build(width=8, channels=2)(*pictures(1, 20, 20))
 
 
-def test_energy_is_the_mean_squared_error_in_units_of_110_ab():
-    network = autoencoder.build(width=8)
+def test_energy_is_the_mean_squared_error():
+    network = autoencoder.build(width=8, channels=2)
     nn.init.zeros_(network.last.weight)
     with torch.no_grad():
-        network.last.bias.copy_(torch.tensor([0.5, 0.0]))  # it reconstructs ab (55, 0) everywhere
+        network.last.bias.copy_(torch.tensor([0.5, 0.0]))  # it reconstructs (0.5, 0) everywhere
     ab = torch.zeros(2, 2, 8, 8)
-    ab[0, 0], ab[1, 1] = 110.0, -220.0
+    ab[0, 0], ab[1, 1] = 1.0, -2.0
     # Errors 0.5 and 0, then 0.5 and 2, over two planes.
     energy = network(pictures(2, 8, 8)[0], ab).energy
     torch.testing.assert_close(energy, torch.tensor([0.25 / 2, (0.25 + 4) / 2]))
 
 
 def test_energies_of_a_batch_are_those_of_its_pictures():
-    network = autoencoder.build(width=8)
+    network = autoencoder.build(width=8, channels=2)
     L, ab = pictures(4, 16, 16)
     together = network(L, ab)
     for number in range(4):
@@ -180,7 +181,7 @@ def test_energies_of_a_batch_are_those_of_its_pictures():
 
 
 def test_both_halves_of_the_autoencoder_see_lightness():
-    network = autoencoder.build(width=8)
+    network = autoencoder.build(width=8, channels=2)
     (L, ab), (other, _) = pictures(2, 16, 16), pictures(2, 16, 16, seed=1)
     assert (network(L, ab).code - network(other, ab).code).abs().max() > 1e-3
     for layer in network.encoder:
@@ -193,8 +194,8 @@ def test_a_trained_autoencoder_finds_shuffled_colours_less_likely():
     # Colours that follow from lightness; those of another picture do not.
     patches = torch.rand(16, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     L = 100 * nn.functional.interpolate(patches, scale_factor=4, mode="bilinear")
-    ab = torch.cat([60 * torch.sin(L / 10), 60 * torch.cos(L / 15)], dim=1)
-    network = autoencoder.build(width=16)
+    ab = torch.cat([torch.sin(L / 10), torch.cos(L / 15)], dim=1) * 0.55
+    network = autoencoder.build(width=16, channels=2)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     for _ in range(200):
         optimizer.zero_grad()
@@ -202,4 +203,4 @@ def test_a_trained_autoencoder_finds_shuffled_colours_less_likely():
         optimizer.step()
     with torch.no_grad():
         own, shuffled = network(L, ab).energy.mean(), network(L, ab.roll(1, dims=0)).energy.mean()
-    assert own < 0.1 * (ab / 110).square().mean() and own < 0.2 * shuffled
+    assert own < 0.1 * ab.square().mean() and own < 0.2 * shuffled

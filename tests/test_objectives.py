@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tintype import ranks
 from tintype.adversaries import hinge, least_squares, wasserstein_gp
-from tintype.networks import patch, whole
+from tintype.networks.discriminators import patch, whole
 from tintype.params_schema import Judging, WassersteinGP
 
 REAL, FAKE = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-3.0, 0.0, 1.5])
@@ -21,19 +21,19 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 
 class Answers(nn.Module):
-    """Answers the mean of a and b, in units of 110, times `slope`; a map with one place."""
+    """Answers the mean of the colours times `slope`; a map with one place."""
 
     def __init__(self, slope: float = 1.0) -> None:
         super().__init__()
         self.slope = nn.Parameter(torch.tensor(slope))
 
     def forward(self, L: Tensor, ab: Tensor) -> Tensor:
-        return self.slope * ab.mean(dim=(1, 2, 3), keepdim=True) / 110
+        return self.slope * ab.mean(dim=(1, 2, 3), keepdim=True)
 
 
 def colours(answers: Tensor) -> Tensor:
     """Flat ab pictures (N, 2, 2, 2) to which `Answers` gives these answers."""
-    return 110 * answers[:, None, None, None].expand(-1, 2, 2, 2)
+    return answers[:, None, None, None].expand(-1, 2, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def names(section: type, key: str) -> tuple[str, ...]:
 def test_a_discriminator_learns_to_tell_colours_from_grey(name, discriminator):
     torch.manual_seed(0)
     objective = import_module(f"tintype.adversaries.{name}").Objective(SimpleNamespace(gradient_penalty=1.0))
-    network = discriminator.build(width=8)
+    network = discriminator.build(width=8, channels=2)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, betas=(0.5, 0.999))
     L, real, fake = 50 + random(8, 1, 32, 32), 40 + random(8, 2, 32, 32), random(8, 2, 32, 32, seed=1)
     for _ in range(60):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tintype.adversaries import energy, vanilla
 from tintype.adversaries.penalty import judged
-from tintype.networks import autoencoder, patch
+from tintype.networks.discriminators import autoencoder, patch
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -16,26 +16,26 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 
 class Linear(nn.Module):
-    """D(ab) = a sum of ab / 110 with a weight for each value; in `places` equal parts, if any."""
+    """D(ab) = a sum of ab with a weight for each value; in `places` equal parts, if any."""
 
     def __init__(self, places: int = 0) -> None:
         super().__init__()
         self.weight, self.places = nn.Parameter(random(2, 3, 4)), places
 
     def forward(self, L: Tensor, ab: Tensor) -> Tensor:
-        answer = (ab / 110 * self.weight).sum(dim=(1, 2, 3))
+        answer = (ab * self.weight).sum(dim=(1, 2, 3))
         return answer[:, None, None, None].expand(-1, 1, 1, self.places) if self.places else answer
 
 
 class Quadratic(nn.Module):
-    """D(ab) = half the square of the norm of ab / 110, times a weight."""
+    """D(ab) = half the square of the norm of ab, times a weight."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, L: Tensor, ab: Tensor) -> Tensor:
-        return self.weight / 2 * (ab / 110).square().sum(dim=(1, 2, 3))
+        return self.weight / 2 * ab.square().sum(dim=(1, 2, 3))
 
 
 def planes(number: int = 5) -> tuple[Tensor, Tensor, Tensor]:
@@ -60,7 +60,7 @@ def test_the_penalty_of_a_linear_discriminator_is_its_slope_wherever_the_picture
 def test_the_penalty_of_a_quadratic_discriminator_is_the_mean_square_of_real_pictures():
     network, (L, real, fake) = Quadratic(), planes()
     _, penalty = judged(network, L, real, fake, 2.0, identity)
-    squares = (real / 110).square().sum(dim=(1, 2, 3)).mean()
+    squares = real.square().sum(dim=(1, 2, 3)).mean()
     torch.testing.assert_close(penalty, 3.0**2 * squares)
     # It has a gradient of its own, which teaches the discriminator: d/dw w^2 E|x|^2.
     (of_weight,) = torch.autograd.grad(penalty, network.weight)
@@ -77,7 +77,7 @@ def test_fake_pictures_have_no_part_in_the_penalty():
 @pytest.mark.parametrize("module", [patch, autoencoder])
 def test_one_pass_over_both_judges_as_one_pass_each_would(module, r1):
     torch.manual_seed(0)
-    network = module.build(width=8).eval()
+    network = module.build(width=8, channels=2).eval()
     L, real, fake = (
         100 * torch.rand(3, 1, 16, 16),
         50 * random(3, 2, 16, 16),
@@ -110,7 +110,7 @@ def test_the_callers_pictures_stay_as_they_are():
 @pytest.mark.parametrize("module", [vanilla, energy])
 def test_an_objective_adds_the_penalty_to_the_discriminators_loss_and_to_no_figure(module):
     torch.manual_seed(0)
-    network = {vanilla: patch, energy: autoencoder}[module].build(width=8).eval()
+    network = {vanilla: patch, energy: autoencoder}[module].build(width=8, channels=2).eval()
     L, real, fake = (
         100 * torch.rand(3, 1, 16, 16),
         50 * random(3, 2, 16, 16),

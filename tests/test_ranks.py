@@ -54,6 +54,8 @@ def one_of_two(rank: int, folder: str) -> None:
     nn.init.eye_(codes.module.weight)
     pull_away(ranks.gathered(codes(x.detach().mean(dim=(2, 3)) - 100))).backward()
     made["pull_away_grad"] = codes.module.weight.grad
+    torch.manual_seed(2)
+    made["drawn"] = [ranks.drawn(3), ranks.drawn(2, 3), ranks.drawn(2, 3, 4, draw=torch.randn)]
 
     if rank == 0:  # alone, as when a model is validated
         made["eval"] = model.module.eval()(whole_batch()).detach()
@@ -131,6 +133,16 @@ def test_the_pull_away_term_compares_the_codes_of_all_ranks(made):
     pull_away(codes(whole_batch().mean(dim=(2, 3)) - 100)).backward()
     for one in made:
         torch.testing.assert_close(one["pull_away_grad"], codes.weight.grad)
+
+
+def test_ranks_draw_the_rows_that_one_process_would_draw_for_the_whole_batch(made):
+    torch.manual_seed(2)
+    whole = [torch.rand(6), torch.rand(4, 3), torch.randn(4, 3, 4)]
+    for parts, expected in zip(zip(*(one["drawn"] for one in made), strict=True), whole, strict=True):
+        assert torch.equal(torch.cat(parts), expected)
+    torch.manual_seed(2)
+    alone = [ranks.drawn(6), ranks.drawn(4, 3), ranks.drawn(4, 3, 4, draw=torch.randn)]
+    assert all(torch.equal(one, expected) for one, expected in zip(alone, whole, strict=True))
 
 
 def test_a_single_process_keeps_what_it_has():

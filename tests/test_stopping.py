@@ -89,7 +89,14 @@ class Scripted:
             }
             | settings
         )
-        generator = {"backbone": "unet", "width": 4, "depth": 1, "output_stride": 2}
+        generator = {
+            "backbone": "unet",
+            "head": "classes",
+            "color_space": "lab",
+            "width": 4,
+            "depth": 1,
+            "output_stride": 2,
+        }
         self.colorizer = Colorizer(generator, {"grid": 60, "temperature": 0.38})
         self.figures, self.losses = iter(figures), iter(losses or [1.0] * len(figures))
         self.too_large, self.taken, self.sides = "", 0, []
@@ -101,7 +108,7 @@ class Scripted:
         torch.nn.init.constant_(self.colorizer.network.head.bias, step)
         return {"loss": torch.tensor(next(self.losses))}
 
-    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
         torch.empty(2**60 if self.too_large == "validation" else 1)
         return {"val_loss": torch.full((len(batch.L),), next(self.figures))}
 
@@ -154,6 +161,7 @@ def trained(tmp_path, monkeypatch, data):
             training=SimpleNamespace(
                 flip=False,
                 film=0.0,
+                masked=0.0,
                 precision="float32",
                 compile=False,
                 accumulate=1,

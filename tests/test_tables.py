@@ -122,6 +122,13 @@ def test_markdown_shows_every_model_every_figure_and_every_note():
     assert "[" not in "".join(truth.values()), "the truth is not estimated"
 
 
+def test_rows_of_two_seeds_count_their_tiles_once_and_name_both_weights():
+    some = rows(12)
+    both = pd.concat([some, some.assign(weights="ba9876543210")])
+    row = tables.comparison({"cnn": both}).iloc[0]
+    assert row[["weights", "pictures", "photographs"]].tolist() == ["0123456789ab, ba9876543210", 120, 20]
+
+
 def test_rows_come_back_from_their_file_with_names_as_text(tmp_path):
     some = rows(10, photographs=3)
     names = some["photograph"].map({"000": "007", "001": "NA", "002": "b, é.png"})

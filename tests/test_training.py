@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from tintype.ab_classes import soft_encoding
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb
 from tintype.colorizer import Colorizer
@@ -24,11 +25,18 @@ SETTINGS = {
     **{"weight_decay": 0.0, "discriminator_lr": 1e-3, "discriminator_first": 0, "r1": 0.0},
     **{"batch_size": 4, "ema": 0.0, "patience": None, "smaller": None},
 }
-MODEL = {"objective": "vanilla", "discriminator": "patch", "width": 8, "pixel": 1.0, "adversarial": 0.2}
+MODEL = {
+    "objective": "vanilla",
+    "discriminator": "patch",
+    "adversaries": "joint",
+    "width": 8,
+    "pixel": 1.0,
+    "adversarial": 0.2,
+}
 ENERGY = {"objective": "energy", "discriminator": "autoencoder", "margin": 2.0, "pull_away": 0.1}
 RUNTIME = SimpleNamespace(accelerator="cpu", devices=1, nodes=1, checkpoint_every=1e9, tracking=None)
 TRAINING = SimpleNamespace(
-    precision="float32", compile=False, accumulate=1, validate_every=1, flip=False, film=0.0
+    precision="float32", compile=False, accumulate=1, validate_every=1, flip=False, film=0.0, masked=0.0
 )
 
 
@@ -53,10 +61,18 @@ class Plain(nn.Sequential):
 
 def colorizer(plain: bool = True) -> Colorizer:
     made = Colorizer(
-        {"backbone": "unet", "width": 8, "depth": 2, "output_stride": 2}, {"grid": 30, "temperature": 0.38}
+        {
+            "backbone": "unet",
+            "head": "classes",
+            "color_space": "lab",
+            "width": 8,
+            "depth": 2,
+            "output_stride": 2,
+        },
+        {"grid": 30, "temperature": 0.38},
     )
     if plain:
-        made.network = Plain(len(made.centres))
+        made.network = Plain(made.head.planes)
     return made
 
 
@@ -86,8 +102,12 @@ def adversarial(fabric: Fabric, model: dict | None = None, perceptual=None, **se
     model = SimpleNamespace(**MODEL | (model or {}))
     settings = SimpleNamespace(**SETTINGS | settings)
     recipe = Adversarial(colorizer(), fabric, settings, model, compile=False, perceptual=perceptual)
-    recipe.discriminator.eval()  # spectral normalisation then does not depend on how often it ran
+    judge(recipe).eval()  # spectral normalisation then does not depend on how often it ran
     return recipe
+
+
+def judge(recipe: Adversarial) -> nn.Module:
+    return recipe.adversaries[0].discriminator
 
 
 def gradients(network: nn.Module) -> list[Tensor]:
@@ -109,12 +129,14 @@ def test_pretraining_learns_one_batch_by_heart(fabric):
     recipe, batch = pretraining(fabric, plain=False), pictures(4)
     losses = [recipe.step(step, [batch])["loss"].item() for step in range(1, 61)]
     # No distribution predicts a soft-encoded target better than the target itself: its entropy is the floor.
-    shares = recipe.shares[[178, 128], [128, 68]]
+    _, tables = soft_encoding(recipe.colorizer.head.centres, CLASSES.neighbours, CLASSES.sigma)
+    shares = tables[[178, 128], [128, 68]]
     floor = -(shares * shares.log()).sum(dim=1).mean()
     assert losses[0] > 3 and losses[-1] < floor + 0.3
     model = recipe.colorizer.eval()
     assert (model(batch.input) - batch.ab).norm(dim=1).median() < 12
-    assert recipe.validate(model, batch, model(batch.input))["val_loss"].shape == (4,)
+    planes = model.network(batch.input)
+    assert recipe.validate(model, batch, planes, model(batch.input))["val_loss"].shape == (4,)
 
 
 def test_a_pretraining_step_in_two_parts_is_the_step_in_one(fabric):
@@ -140,7 +162,10 @@ def test_each_step_has_the_rate_of_the_schedule(fabric):
     for step in (1, 5):
         for recipe in (ours, model):
             recipe.step(step, [pictures(4, size=32)])
-        rates = [o.param_groups[0]["lr"] for o in (ours.optimizer, model.G_optimizer, model.D_optimizer)]
+        rates = [
+            o.param_groups[0]["lr"]
+            for o in (ours.optimizer, model.G_optimizer, model.adversaries[0].optimizer)
+        ]
         assert rates == pytest.approx([step / 5 * rate for rate in (1e-2, 1e-2, 1e-3)])
 
 
@@ -152,7 +177,7 @@ def test_an_adversarial_step_in_two_parts_is_the_step_in_one(fabric):
     batch = pictures(4, size=32)
     found = whole.step(1, [batch]), parts.step(1, halves(batch))
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)
-    for ours, theirs in ((whole.discriminator, parts.discriminator), (whole.colorizer, parts.colorizer)):
+    for ours, theirs in ((judge(whole), judge(parts)), (whole.colorizer, parts.colorizer)):
         for one, other in zip(gradients(ours), gradients(theirs), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
@@ -160,7 +185,7 @@ def test_an_adversarial_step_in_two_parts_is_the_step_in_one(fabric):
 @pytest.mark.parametrize("parts", [1, 2])
 def test_the_discriminator_learns_alone_at_first_and_then_both_do(fabric, parts):
     recipe, batch = adversarial(fabric, discriminator_first=2), pictures(4, size=32)
-    pieces, G, D = [batch] if parts == 1 else halves(batch), recipe.colorizer.network, recipe.discriminator
+    pieces, G, D = [batch] if parts == 1 else halves(batch), recipe.colorizer.network, judge(recipe)
     start = weights(G)
     for step in (1, 2):
         before = weights(D)
@@ -175,8 +200,8 @@ def test_the_generators_turn_gives_the_discriminator_no_gradient(fabric):
     for weight in (0.0, 1e6):
         recipe = adversarial(fabric, model={"adversarial": weight})
         recipe.step(1, [batch])
-        assert all(parameter.requires_grad for parameter in recipe.discriminator.parameters())
-        found.append(gradients(recipe.discriminator))
+        assert all(parameter.requires_grad for parameter in judge(recipe).parameters())
+        found.append(gradients(judge(recipe)))
     assert same(*found)
 
 
@@ -184,7 +209,7 @@ def test_the_generators_turn_gives_the_discriminator_no_gradient(fabric):
 def test_the_gradients_that_both_networks_apply_are_clipped_and_those_reported_are_not(fabric, clip):
     recipe = adversarial(fabric, clip=clip)
     figures = recipe.step(1, [pictures(4, size=32)])
-    for name, network in (("D", recipe.discriminator), ("G", recipe.colorizer.network)):
+    for name, network in (("D", judge(recipe)), ("G", recipe.colorizer.network)):
         norm, applied = figures[f"{name}_grad_norm"], get_total_norm(gradients(network))
         assert norm > 1e-3
         torch.testing.assert_close(applied, torch.tensor(clip) if clip else norm, rtol=1e-2, atol=0)
@@ -207,7 +232,7 @@ def test_the_score_of_the_truth_is_0_and_that_of_grey_2(fabric, perceptual):
     assert lab_to_rgb(batch.lab).std() > 0.1
 
     def scores(ab: Tensor) -> dict[str, float]:
-        found = recipe.validate(recipe.colorizer, batch, ab)
+        found = recipe.validate(recipe.colorizer, batch, ab, ab)
         assert all(values.shape == (3,) for values in found.values())
         return recipe.score({name: values.mean().item() for name, values in found.items()})
 

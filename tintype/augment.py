@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from tintype.color import encode, linearise
 from tintype.tiling import Box
@@ -79,3 +80,16 @@ def flipped(pictures: Tensor, mirrored: np.ndarray) -> Tensor:
     """A batch (N, C, H, W) with those pictures mirrored left to right that `mirrored`, bool (N,), marks."""
     chosen = torch.from_numpy(mirrored).to(pictures.device)
     return torch.where(chosen[:, None, None, None], pictures.flip(-1), pictures)
+
+
+def masked(input: Tensor, share: float, seeds: np.ndarray) -> Tensor:
+    """Input planes (N, 1, H, W), that share of them behind mid-grey, in squares of 1/8 of the side.
+
+    seeds: (N,), one for each picture. He et al., "Masked Autoencoders Are Scalable Vision Learners" (CVPR
+    2022).
+    """
+    if not share:
+        return input
+    hidden = np.stack([np.random.default_rng(seed).random((1, 8, 8)) < share for seed in seeds])
+    squares = F.interpolate(torch.from_numpy(hidden).to(input), size=input.shape[-2:], mode="nearest")
+    return torch.where(squares > 0, 50.0, input)

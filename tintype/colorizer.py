@@ -1,8 +1,9 @@
-"""The trained thing: a network, what its classes mean, how its answer becomes colour, all in one file."""
+"""The trained thing: a network, what its planes mean, how they become colour, all in one file."""
 
 import json
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tintype.ab_classes import annealed_mean, displayable_centres
 from tintype.color import into_gamut, lab_to_rgb
+from tintype.color_spaces import SPACES
 from tintype.console import UserError
 from tintype.files import new_file
 
@@ -21,37 +22,68 @@ FILE = "model.safetensors"
 class Colorizer(nn.Module):
     """Lightness in, colours out, for pictures of any size.
 
-    generator: the settings of the network, `backbone` naming a file in `tintype/networks`.
-    classes: `grid` of the ab classes and `temperature` of the annealed mean.
+    generator: `backbone`, a file in `tintype/networks`; `head`, one in `tintype/networks/heads`;
+    `color_space`, a key of `color_spaces.SPACES`; and the settings of the network. classes: `grid` of the ab
+    classes and `temperature` of the annealed mean, for the head that has classes, else None. Attributes:
+    `about`, both; and `training`, how it was trained, where it was loaded.
     """
 
-    def __init__(self, generator: dict, classes: dict) -> None:
+    def __init__(self, generator: dict[str, Any], classes: dict[str, Any] | None) -> None:
         super().__init__()
-        self.about = {"generator": dict(generator), "classes": dict(classes)}
-        self.temperature = classes["temperature"]
-        self.register_buffer("centres", displayable_centres(classes["grid"]))
-        settings = {key: value for key, value in generator.items() if key != "backbone"}
-        self.network = import_module(f"tintype.networks.{generator['backbone']}").build(
-            len(self.centres), **settings
-        )
+        self.about = {"generator": dict(generator), "classes": classes and dict(classes)}
+        settings = dict(generator)
+        backbone, head, space = (settings.pop(key) for key in ("backbone", "head", "color_space"))
+        self.space = SPACES[space]
+        self.head = import_module(f"tintype.networks.heads.{head}").Head(self.space.channels, classes)
+        build = import_module(f"tintype.networks.backbones.{backbone}").build
+        try:
+            self.network = build(self.head.planes, **settings)
+        except TypeError as error:
+            raise UserError(f"generator.backbone {backbone}: these settings do not fit: {error}") from None
 
-    def annealed_mean(self, logits: Tensor) -> Tensor:
-        """Colours (N, 2, h, w) of the network's logits (N, Q, h, w), at the network's own output scale."""
-        return annealed_mean(logits, self.centres, self.temperature)
+    @classmethod
+    def of(cls, generator: Any, classes: Any) -> "Colorizer":
+        """An untrained one, from the sections `generator` and `classes` of params.yaml."""
+        used = classes.model_dump(include={"grid", "temperature"}) if generator.head == "classes" else None
+        return cls(generator.model_dump(), used)
 
     def forward(self, L: Tensor) -> Tensor:
         """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], of any height and width."""
-        height, width = L.shape[-2:]
-        multiple = self.network.multiple
-        padded = F.pad(L, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-        ab = self.annealed_mean(self.network(padded))
-        ab = F.interpolate(ab, size=padded.shape[-2:], mode="bilinear", align_corners=False)
-        return ab[..., :height, :width]
+        return self._enlarged(self.network(self._padded(L)), L)
+
+    def ab(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
+        """ab (N, 2, *size) of what the network gave, (N, planes, h, w)."""
+        ab = self.space.ab(self.head(planes))
+        return F.interpolate(ab, size=size, mode="bilinear", align_corners=False)
+
+    @torch.no_grad()
+    def sample(self, L: Tensor, number: int, seed: int) -> Tensor:
+        """`number` colourings (number, N, 2, H, W) that the model holds for plausible, of L (N, 1, H, W).
+
+        Raises UserError where its network has nothing to draw from.
+        """
+        if not hasattr(self.network, "sample"):
+            backbone = self.about["generator"]["backbone"]
+            raise UserError(f"a generator of backbone {backbone} knows one colouring of each picture")
+        drawn = self.network.sample(self._padded(L), number, torch.Generator().manual_seed(seed))
+        return torch.stack([self._enlarged(planes, L) for planes in drawn])
 
     @torch.no_grad()
     def colorize(self, L: Tensor) -> Tensor:
         """sRGB (N, 3, H, W) in [0, 1]: the given lightness, the predicted colours brought into gamut."""
         return lab_to_rgb(into_gamut(torch.cat([L, self(L)], dim=1)))
+
+    def take_over(self, other: "Colorizer") -> tuple[int, int]:
+        """Start from another model's network, as far as weights have the same name and shape.
+
+        Returns how many of the network's weights that are, and of how many.
+        """
+        ours, theirs = self.network.state_dict(), other.network.state_dict()
+        same = {
+            name: theirs[name] for name in ours if name in theirs and ours[name].shape == theirs[name].shape
+        }
+        self.network.load_state_dict(ours | same)
+        return sum(map(torch.numel, same.values())), sum(map(torch.numel, ours.values()))
 
     def save(self, folder: Path, training: dict) -> None:
         """Write `model.safetensors` into a folder; the same weights and settings give the same bytes.
@@ -81,7 +113,8 @@ class Colorizer(nn.Module):
                 about = json.loads((stored.metadata() or {})["tintype"])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             colorizer = cls(about["generator"], about["classes"])
-        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            colorizer.about["training"] = about["training"]
+        except (SafetensorError, KeyError, TypeError, ImportError, json.JSONDecodeError) as error:
             raise UserError(
                 f"{file}: not a model written by Tintype ({type(error).__name__}: {error})"
             ) from None
@@ -90,3 +123,18 @@ class Colorizer(nn.Module):
         except RuntimeError as error:
             raise UserError(f"{file}: the weights do not fit the network it describes: {error}") from None
         return colorizer.eval()
+
+    def _padded(self, L: Tensor) -> Tensor:
+        height, width = L.shape[-2:]
+        multiple = self.network.multiple
+        return F.pad(L, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+    def _enlarged(self, planes: Tensor, L: Tensor) -> Tensor:
+        height, width = L.shape[-2:]
+        multiple = self.network.multiple
+        return self.ab(planes, (height + -height % multiple, width + -width % multiple))[..., :height, :width]
+
+
+def planes_and_penalty(answer: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """What a network gives in training: its planes (N, C, h, w), and a penalty (N,) of its own, mostly 0."""
+    return answer if isinstance(answer, tuple) else (answer, answer.new_zeros(len(answer)))

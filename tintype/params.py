@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
 from tintype import params_wording as wording
+from tintype import studies
 from tintype.console import UserError, run
 from tintype.params_schema import Params
 
@@ -26,23 +27,46 @@ PRETRAINED = "cnn"  # the generator that pretraining makes and adversarial train
 FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
 
 
-def load(path: Path | str = "params.yaml") -> Params:
+def load(path: Path | str = "params.yaml", model: str | None = None) -> Params:
     """Read and check a params file, by YAML 1.2.
+
+    path: the project's, or a study's (`studies.py`), which changes some of its values; model: a key of the
+    study's models, whose own values hold then.
 
     Raises UserError when the file cannot be read (saying where), or else with one line for each key that is
     missing, unknown or impossible: its dotted path, what was found, what is allowed.
     """
-    tree, params, problems = _parse(Path(path)), None, {}
+    tree, inits = _parse(Path(path)), [PRETRAINED]
+    if _is_study(tree):
+        found = studies.checked(tree, path)
+        tree = studies.merged(_parse(Path(found.base)), found, path, model)
+        inits += [*found.seeds, None]
+    params, problems = None, {}
     try:
         params = Params.model_validate(tree)
     except ValidationError as invalid:
         for error in invalid.errors(include_url=False):
             key, problem = wording.explain(error, tree, _SCHEMA)
             problems.setdefault(key, problem)  # a list is one key, however many of its items are wrong
-    _compare(tree, problems)
+    _compare(tree, problems, inits)
     if problems:
         raise UserError("\n".join(f"{path}: {key}: {problem}" for key, problem in problems.items()))
     return params
+
+
+def study(path: Path | str) -> studies.Study:
+    """A study's params file by itself: its models and their seeds. Raises UserError as `load` does."""
+    return studies.checked(_parse(Path(path)), path)
+
+
+def sets(path: Path | str) -> dict[str, Any]:
+    """What a params file has under `download`, by name. Raises UserError as `load` does."""
+    checked = load(path)
+    return dict(study(path).download if _is_study(_parse(Path(path))) else checked.download)
+
+
+def _is_study(tree: dict) -> bool:
+    return "base" in tree
 
 
 def _parse(path: Path) -> dict:
@@ -67,8 +91,11 @@ def _parse(path: Path) -> dict:
     return tree
 
 
-def _compare(tree: dict, problems: dict[str, str]) -> None:
-    """Add to `problems` (dotted path: text) the values that are right alone, and wrong beside others."""
+def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> None:
+    """Add to `problems` (dotted path: text) the values that are right alone, and wrong beside others.
+
+    inits: the models that an adversarial training may start from; None: from scratch.
+    """
 
     def values(*paths: str) -> list | None:
         # None, which no case matches, where one of them is missing or already known to be wrong.
@@ -114,6 +141,10 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
         case stride, depth if stride > 2**depth:
             allowed = f"at most {2**depth} with generator.depth {depth}, which halves a tile that often"
             problems["generator.output_stride"] = wording.found(stride, allowed)
+    match values("generator.head", "generator.color_space"):
+        case "classes", space if space != "lab":
+            allowed = "l1, l2 or smooth_l1, for classes are colours of generator.color_space lab"
+            problems["generator.head"] = wording.found("classes", allowed)
     match values("prepare.photos.split.val", "prepare.photos.split.test"):
         case val, test if val + test >= 1:
             allowed = f"less than {1 - val:g}, for prepare.photos.split.val {val} and training need the rest"
@@ -148,10 +179,10 @@ def _compare(tree: dict, problems: dict[str, str]) -> None:
             problems[here] = f"found this name, allowed: {wording.NAME}, but not {', '.join(taken)}"
             continue
         models[name] = f"models/{name}"
-        match values(f"{here}.init"):
-            case [init] if init != PRETRAINED:
-                allowed = f"{PRETRAINED}, the only model that is trained before this one"
-                problems[f"{here}.init"] = wording.found(init, allowed)
+        init = _at(tree, here).get("init", inits[0]) if isinstance(_at(tree, here), dict) else inits[0]
+        if isinstance(init, str | None) and init not in inits:
+            allowed = f"{', '.join(str(one or 'null') for one in inits)}: what is trained before this one"
+            problems.setdefault(f"{here}.init", wording.found(init, allowed))
         match values(f"{here}.pixel", f"{here}.adversarial"):
             case 0, 0:
                 allowed = f"a number greater than 0, for {here}.adversarial is 0 too"

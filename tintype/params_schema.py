@@ -4,7 +4,8 @@ Every value stands in `params.yaml`. What a message calls "allowed" is derived f
 key needs its line here and nothing else; a rule between keys goes into `params.py`.
 """
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -20,10 +21,17 @@ Text = Annotated[str, Field(min_length=1)]
 _from_list = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 # Python has 1 == 1.0 == True, and so has a Literal of whole numbers.
 _only_int = BeforeValidator(lambda value: value if type(value) is int else None)
+OutputStride = Annotated[Literal[1, 2, 4], _only_int]
 Conversion = Literal[
     *("lab", "luma601", "luma709", "average", "panchromatic", "orthochromatic", "red", "green", "blue"),
     *("canny", "xdog"),
 ]
+
+
+def _files(folder: str, *others: str) -> tuple[str, ...]:
+    """What may be named in params.yaml: the files of a folder, less those that are something else."""
+    files = (Path(__file__).parent / folder).glob("*.py")
+    return tuple(sorted({file.stem for file in files} - {"__init__", *others}))
 
 
 class Section(BaseModel):
@@ -95,6 +103,15 @@ class Sketches(Gathered):
 class Weights(Gathered):
     source: Literal["backbones"]
     net: Literal["squeeze", "alex", "vgg"]
+    file: Text | None
+
+
+EncoderName = Literal["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
+
+
+class EncoderWeights(Gathered):
+    source: Literal["backbones"]
+    net: EncoderName
     file: Text | None
 
 
@@ -176,11 +193,54 @@ class Prepare(Section):
     bw: Whole
 
 
-class Generator(Section):
-    backbone: Literal["unet"]
+class AnyGenerator(Section):
+    head: Literal[*_files("networks/heads", "head")]
+    color_space: Literal["lab", "rgb", "lightness"]
+
+
+class UNet(AnyGenerator):
+    backbone: Literal["unet", "unet_per_channel"]
     width: Width
     depth: Annotated[int, Field(ge=1, le=6)]
-    output_stride: Annotated[Literal[1, 2, 4], _only_int]
+    output_stride: OutputStride
+
+
+class Zhang16(AnyGenerator):
+    backbone: Literal["zhang16"]
+    width: Width
+
+
+class TorchvisionUNet(AnyGenerator):
+    backbone: Literal["torchvision_unet"]
+    encoder: EncoderName
+    width: Width
+    output_stride: OutputStride
+
+
+class Bottleneck(AnyGenerator):
+    backbone: Literal["bottleneck"]
+    encoder: EncoderName
+    latent: Count
+    width: Width
+    output_stride: OutputStride
+
+
+class Variational(Bottleneck):
+    backbone: Literal["variational"]
+    kl: NotNegative  # weight of the divergence from the prior
+
+
+_generators = [UNet, Zhang16, TorchvisionUNet, Bottleneck, Variational]
+_known = ("unet", "unet_per_channel", "zhang16", "torchvision_unet", "bottleneck", "variational")
+if _more := _files("networks/backbones", *_known):
+
+    class OwnBackbone(AnyGenerator, extra="allow"):
+        """Of a file that has no class here: its `build` says which settings it takes."""
+
+        backbone: Literal[*_more]
+
+    _generators.append(OwnBackbone)
+Generator = Annotated[Union[*_generators], Field(discriminator="backbone")]
 
 
 class Classes(Section):
@@ -198,6 +258,7 @@ class Training(Section):
     validate_every: Count
     flip: bool
     film: Unit
+    masked: Decay
 
 
 class Smaller(Section):
@@ -229,20 +290,25 @@ class Shared(Phase):
 
 
 class Adversary(Section):
-    init: Text
+    init: Text | None
+    adversaries: Literal["joint", "each"]
     width: Width
     pixel: NotNegative
     adversarial: NotNegative
 
 
+# An autoencoder's answer is an energy, which takes the objective made for it.
+_Judge = Literal[*_files("networks/discriminators", "autoencoder")]
+
+
 class Judging(Adversary):
-    objective: Literal["vanilla", "least_squares", "hinge"]
-    discriminator: Literal["patch", "whole"]
+    objective: Literal[*_files("adversaries", "objective", "penalty", "wasserstein_gp", "energy")]
+    discriminator: _Judge
 
 
 class WassersteinGP(Adversary):
     objective: Literal["wasserstein_gp"]
-    discriminator: Literal["patch", "whole"]
+    discriminator: _Judge
     gradient_penalty: Positive
 
 

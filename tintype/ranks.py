@@ -3,6 +3,7 @@
 With a single process each function gives back what it was given, and nothing is communicated.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -37,11 +38,14 @@ def gathered(x: Tensor) -> Tensor:
     return _Sum.apply(torch.cat(parts))
 
 
-def drawn(number: int) -> Tensor:
-    """This rank's `number` of the values in [0, 1) that one process would draw for the whole batch."""
+def drawn(number: int, *shape: int, draw: Callable[..., Tensor] = torch.rand) -> Tensor:
+    """This rank's (number, *shape) of the values that one process would draw for the whole batch.
+
+    They are in [0, 1) unless `draw` is another of torch's functions of a shape; on the CPU.
+    """
     if count() == 1:
-        return torch.rand(number)
-    return torch.rand(number * count()).split(number)[distributed.get_rank()]
+        return draw(number, *shape)
+    return draw(number * count(), *shape).split(number)[distributed.get_rank()]
 
 
 def mean(x: Tensor) -> Tensor:

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tintype import ab_classes, metrics
 from tintype.batch import Batch
-from tintype.color import bytes_to_lab, into_gamut, lab_to_bytes, lab_to_rgb, rgb_to_lab
+from tintype.color import bytes_to_lab, into_gamut, lab_to_bytes, lab_to_rgb, rgb_to_lab, to_uint8
+from tintype.progress import progress
 from tintype.sources import backbones
 from tintype.store import Split
 
@@ -19,6 +21,7 @@ from tintype.store import Split
 # many dB: a truly grey test picture, which the grey floor matches exactly, would otherwise count
 # infinitely much.
 PSNR_CEILING = 20 * math.log10(255) + 10 * math.log10(12)
+_BATCH = 64
 
 
 def pixel_weights(split: Split, grid: int, sigma: float) -> Callable[[Tensor], Tensor]:
@@ -33,6 +36,35 @@ def pixel_weights(split: Split, grid: int, sigma: float) -> Callable[[Tensor], T
     nearest, _ = ab_classes.soft_encoding(centres, neighbours=1)
     inverse = 1 / ab_classes.prior(torch.from_numpy(split.ab_histogram()), centres, sigma)
     return lambda ab: inverse[ab_classes.look_up(nearest, ab)[:, 0]]
+
+
+@torch.no_grad()
+def rows(
+    predict: Callable[[Tensor], Tensor],
+    test: Split,
+    weigh: Callable[[Tensor], Tensor],
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None,
+    name: str,
+) -> pd.DataFrame:
+    """A row of figures (`score`) per picture of the test split, and where it lies in which photograph.
+
+    predict: from input planes (N, 1, H, W) to ab (N, 2, H, W). weigh: as `pixel_weights` gives it.
+    """
+    figures = []
+    for start in progress(range(0, len(test), _BATCH), f"evaluate {name}", "batches"):
+        batch = Batch.of_records(test.batch(np.arange(start, min(start + _BATCH, len(test)))))
+        figures.append(pd.DataFrame(score(batch, predict(batch.input), weigh(batch.ab), perceptual)))
+    return pd.concat(
+        [test.index[["photograph", "left", "top"]], pd.concat(figures, ignore_index=True)], axis=1
+    )
+
+
+@torch.no_grad()
+def coloured(predict: Callable[[Tensor], Tensor], picture: np.ndarray) -> np.ndarray:
+    """The record of a picture with predicted colours, brought into gamut: uint8 (H, W, 3)."""
+    batch = Batch.of_records(picture[None])
+    lab = into_gamut(torch.cat([batch.L, predict(batch.input)], dim=1))
+    return to_uint8(lab_to_rgb(lab))[0]
 
 
 def score(

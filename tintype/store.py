@@ -13,6 +13,7 @@ import csv
 import functools
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,6 +89,25 @@ def ab_histogram(folder: Path) -> np.ndarray:
     a, b, pixels = np.array(read_summary(folder)["ab_histogram"]).T
     histogram[a + 128, b + 128] = pixels
     return histogram
+
+
+def extend(source: Path, out: Path, shard: str, numbers: np.ndarray, records: Iterable[np.ndarray]) -> None:
+    """Write into `out` a copy of a store with more training records, in a shard of their own.
+
+    numbers: of the source's training records, in its order, that the new ones are copies of but for their
+    colours. The summary stays that of the source.
+    """
+    index, conditions = _opened(source)
+    numbers = np.flatnonzero(index["split"] == "train")[numbers]
+    names = [*pd.read_csv(source / CONTENTS)["file"], "summary.json"]
+    for name in names:
+        shutil.copyfile(source / name, out / name)
+    offsets, _ = write_shard(out, shard, records)
+    copies = index.iloc[numbers].assign(shard=shard, offset=offsets, copy=index["copy"].max() + 1)
+    pd.concat([index, copies])[COLUMNS].to_csv(out / INDEX, index=False, lineterminator="\n")
+    if conditions.shape[1]:
+        np.save(out / CONDITIONS, np.concatenate([conditions, conditions[numbers]]))
+    write_contents(out, {name: sha256(out / name) for name in [*names[:-1], shard]})
 
 
 class AbHistogram:

@@ -50,7 +50,7 @@ class Objective(objective.Objective):
     def discriminator(
         self, network: nn.Module, L: Tensor, real: Tensor, fake: Tensor, r1: float
     ) -> tuple[Tensor, dict]:
-        """The discriminator's loss on real and generated ab (N, 2, H, W); `fake` comes detached.
+        """The discriminator's loss on real and generated colours (N, C, H, W); `fake` comes detached.
 
         r1: weight of the gradient penalty on real pictures, in units of energy like the rest.
         """
@@ -65,12 +65,11 @@ class Objective(objective.Objective):
             "margin": margin,
             "D_accuracy": (fake_energy.detach() >= margin).float().mean(),  # where the hinge is inactive
         }
-        return discriminator_loss(
-            real_energy, fake_energy, margin
-        ) / self.unit + penalty / self.unit**2, figures
+        loss = discriminator_loss(real_energy, fake_energy, margin) / self.unit
+        return loss + penalty / self.unit**2, figures
 
     def generator(self, network: nn.Module, L: Tensor, fake: Tensor) -> tuple[Tensor, dict]:
-        """The generator's adversarial loss on its ab, with the gradient into it, pull-away term included.
+        """The generator's adversarial loss on its colours, with the gradient into them and pull-away.
 
         Comes after the discriminator's loss of the same step, which measures the unit of energy.
         """

@@ -23,5 +23,4 @@ class Objective(objective.Objective):
     """The answers are drawn to 0 and 1."""
 
     discriminator_loss, generator_loss = staticmethod(discriminator_loss), staticmethod(generator_loss)
-
     real_from = 0.5

@@ -30,7 +30,7 @@ class Objective:
     def discriminator(
         self, network: nn.Module, L: Tensor, real: Tensor, fake: Tensor, r1: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The discriminator's loss on real and generated ab (N, 2, H, W); `fake` comes detached.
+        """The discriminator's loss on real and generated colours (N, C, H, W); `fake` comes detached.
 
         r1: weight of the gradient penalty on real pictures.
         """
@@ -45,7 +45,7 @@ class Objective:
         return self.discriminator_loss(of_real, of_fake) + penalty, figures
 
     def generator(self, network: nn.Module, L: Tensor, fake: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The generator's adversarial loss on its ab, with the gradient into it."""
+        """The generator's adversarial loss on its colours, with the gradient into them."""
         return self.generator_loss(network(L, fake).float()), {}
 
     def state_dict(self) -> dict[str, Any]:

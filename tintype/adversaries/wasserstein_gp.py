@@ -26,7 +26,7 @@ def generator_loss(fake: Tensor) -> Tensor:
 
 
 class Objective(objective.Objective):
-    """settings.gradient_penalty: lambda, the weight of (|grad D(x^)| - 1)^2, ab in units of 110."""
+    """settings.gradient_penalty: lambda, the weight of (|grad D(x^)| - 1)^2."""
 
     discriminator_loss, generator_loss = staticmethod(discriminator_loss), staticmethod(generator_loss)
     differentiates_twice = True
@@ -37,14 +37,14 @@ class Objective(objective.Objective):
     def discriminator(
         self, network: nn.Module, L: Tensor, real: Tensor, fake: Tensor, r1: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """As in the base class; the penalty is at points x^ drawn evenly between real and generated ab."""
+        """As in the base class; the penalty is at points x^ drawn evenly between real and generated."""
         mixed = torch.lerp(fake, real, ranks.drawn(len(real)).to(real)[:, None, None, None]).requires_grad_()
         answers, penalty = judged(
             network, L, real, torch.cat([fake, mixed]), r1, lambda answers: answers.float()
         )
         of_real, of_fake, of_mixed = (part.flatten(1).mean(dim=1) for part in answers.chunk(3))
         (gradient,) = torch.autograd.grad(of_mixed.sum(), mixed, create_graph=True)
-        norm = (110 * gradient).flatten(1).norm(dim=1)
+        norm = gradient.flatten(1).norm(dim=1)
         figures = {
             "D_real": of_real.detach().mean(),
             "D_fake": of_fake.detach().mean(),

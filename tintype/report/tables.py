@@ -9,6 +9,7 @@ import pandas as pd
 from tintype.console import UserError
 
 RESAMPLES = 2000
+TILE = ["photograph", "left", "top"]  # tells the test tiles apart
 # Direction of better of each figure that a table may show, in the table's order: up, down, or towards a
 # value.
 BETTER = {
@@ -86,14 +87,15 @@ def intervals(rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
 def comparison(models: Mapping[str, pd.DataFrame], missing: Sequence[str] = ()) -> pd.DataFrame:
     """A row per model, and one for the truth's colourfulness: each figure with the ends of its interval.
 
-    `weights` tells which weights were scored: the first 12 digits of their sha256. `missing` names figures
-    that could not be computed: they say so in every row.
+    `weights` tells which weights were scored: the first 12 digits of their sha256, of each seed where the
+    rows are those of several (`seeds.pooled`). `missing` names figures that could not be computed: they say
+    so in every row.
     """
     table = []
     for model, rows in models.items():
         bounds = intervals(rows)
-        row: dict = {"model": model, "weights": rows["weights"].iloc[0], "pictures": len(rows)}
-        row["photographs"] = rows["photograph"].nunique()
+        row: dict = {"model": model, "weights": ", ".join(rows["weights"].unique())}
+        row |= {"pictures": len(rows[TILE].drop_duplicates()), "photographs": rows["photograph"].nunique()}
         for name, value in summary(rows).items():
             row |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
         row |= {f"{name}{end}": "not available" for name in missing for end in ("", "_low", "_high")}
@@ -106,17 +108,29 @@ def comparison(models: Mapping[str, pd.DataFrame], missing: Sequence[str] = ()) 
     return pd.DataFrame(table)
 
 
-def markdown(table: pd.DataFrame, notes: list[str]) -> str:
+def markdown(table: pd.DataFrame, notes: Sequence[str]) -> str:
     """A comparison as a Markdown table, `value [low, high]` in each cell, with notes below it."""
     shown = [name for name in table.columns if f"{name}_low" in table.columns]
-    lines = [
-        "| model | " + " | ".join(f"{name} ({BETTER[_kind(name)]})" for name in shown) + " |",
-        "|---" * (len(shown) + 1) + "|",
-    ]
-    for _, row in table.iterrows():
-        cells = [_cell(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in shown]
-        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+    columns = {"model": list(table["model"])} | {heading(name): cells(table, name) for name in shown}
+    return laid_out(columns, notes)
+
+
+def laid_out(columns: Mapping[str, Sequence[str]], notes: Sequence[str]) -> str:
+    """A Markdown table of the cells of each column, by its heading, with notes below it."""
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in zip(*columns.values(), strict=True)]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+
+
+def heading(name: str) -> str:
+    """A figure's name with its unit and the direction of better."""
+    return f"{name} ({BETTER[_kind(name)]})"
+
+
+def cells(table: pd.DataFrame, name: str) -> list[str]:
+    """A figure of each row of a comparison, `value [low, high]`; empty where there is none."""
+    columns = [table[f"{name}{end}"] for end in ("", "_low", "_high")]
+    return [_cell(*row) for row in zip(*columns, strict=True)]
 
 
 def _kind(name: str) -> str:

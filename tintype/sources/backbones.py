@@ -1,8 +1,8 @@
-"""The pretrained networks that metrics compare pictures with: not pictures, but fetched the same way.
+"""Pretrained networks: what metrics compare pictures with, and general encoders. Fetched as pictures are.
 
-`gather` writes one of them, `NAME.safetensors` (float32, the `features.*` of torchvision's state dict), and
-`manifest.csv`, which says where it came from, or why it is not there. Without the internet it may be missing:
-that is no error, but a fact to record, and to show beside the metric that needs it.
+`gather` writes one of them, `NAME.safetensors` (float32, torchvision's state dict without the classifier),
+and `manifest.csv`, which says where it came from, or why it is not there. Without the internet it may be
+missing: that is no error, but a fact to record, and to show beside what needs it.
 """
 
 import http.client
@@ -22,8 +22,11 @@ from tintype.sources.manifest import NAME, load_csv, save_csv
 if TYPE_CHECKING:
     import torch
 
-# What the lpips package calls them -> torchvision's name.
-BACKBONES = {"squeeze": "squeezenet1_1", "alex": "alexnet", "vgg": "vgg16"}
+# What the lpips package calls them -> torchvision's name. They are the set `weights`.
+LPIPS = {"squeeze": "squeezenet1_1", "alex": "alexnet", "vgg": "vgg16"}
+# Encoders go by torchvision's own names, in any set.
+ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
+BACKBONES = LPIPS | {name: name for name in ENCODERS}
 COLUMNS = ["name", "status", "sha256", "origin", "detail"]
 AVAILABLE, NOT_AVAILABLE = "available", "not available"
 TIMEOUT = 20  # seconds without an answer, after which a server counts as out of reach
@@ -32,10 +35,11 @@ TIMEOUT = 20  # seconds without an answer, after which a server counts as out of
 def gather(settings: Any, out: Path) -> str:
     """Fetch the backbone `settings.net` into the folder `out`; say in a line whether it is available.
 
-    It is read from `settings.file` (.pth or .npz, any floating-point precision); where that is null, from
-    torch's cache, into which it is downloaded if need be. `out/manifest.csv` says how it went: name; status,
-    "available" or "not available"; sha256 of the safetensors file; origin: kind, name and sha256 of the file
-    it was made from; detail: the reason and the remedy where it is not available.
+    `settings.net` is a key of `BACKBONES`. It is read from `settings.file` (.pth or .npz, any floating-point
+    precision); where that is null, from torch's cache, into which it is downloaded if need be.
+    `out/manifest.csv` says how it went: name; status, "available" or "not available"; sha256 of the
+    safetensors file; origin: kind, name and sha256 of the file it was made from; detail: the reason and the
+    remedy where it is not available.
 
     Raises UserError for a file that is named but missing, damaged, or another network's, and for a damaged
     file in the cache.
@@ -54,7 +58,8 @@ def available(folder: Path) -> dict[str, Path]:
     files = {name: folder / f"{name}.safetensors" for name in table["name"][table["status"] == AVAILABLE]}
     for file in files.values():
         if not file.is_file():
-            raise UserError(f"{file}: missing, though {NAME} lists it; run `dvc repro -f download@weights`")
+            again = f"dvc repro -f download@{folder.name}"
+            raise UserError(f"{file}: missing, though {NAME} lists it; run `{again}`")
     return files
 
 
@@ -72,20 +77,26 @@ def why_not(folder: Path, name: str) -> str:
 def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
     path = Path(file) if file else _torch_cache(name)
     if path is None:
+        stage = "download@weights" if name in LPIPS else "download@SET"
         detail = (
             f"{BACKBONES[name]} is not in torch's cache and could not be downloaded; name a file of its "
-            f"weights under download.weights.file in params.yaml and run `dvc repro`, or connect to the "
-            f"network and run `dvc repro -f download@weights`"
+            f"weights under {_key(name)} in params.yaml and run `dvc repro`, or connect to the "
+            f"network and run `dvc repro -f {stage}`"
         )
         print(detail, file=sys.stderr)
         return {"name": name, "status": NOT_AVAILABLE, "sha256": "", "origin": "", "detail": detail}
     from safetensors.torch import save  # here, because torch takes seconds, and readers need none
 
     copy = out / f"{name}.safetensors"
-    copy.write_bytes(save(_features(_read(path, name), path, name)))
+    copy.write_bytes(save(_encoder(_read(path, name), path, name)))
     # A download and a cached file look the same here: running the stage again must not change its output.
     origin = f"{'file in params' if file else 'torch cache'}: {path.name}, sha256 {sha256(path)}"
     return {"name": name, "status": AVAILABLE, "sha256": sha256(copy), "origin": origin, "detail": ""}
+
+
+def _key(name: str) -> str:
+    """What names the file in params.yaml. An encoder's set has a name that is not known here."""
+    return "download.weights.file" if name in LPIPS else f"download.SET.file (beside `net: {name}`)"
 
 
 def _torch_cache(name: str) -> Path | None:
@@ -120,7 +131,7 @@ def _url(name: str) -> str:
 def _read(path: Path, name: str) -> Any:
     import torch
 
-    key = "download.weights.file"
+    key = _key(name)
     if not path.is_file():
         raise UserError(f"{key}: {path}: no such file; name a .pth or .npz file, or put null")
     if path.suffix not in (".pth", ".npz"):
@@ -135,18 +146,15 @@ def _read(path: Path, name: str) -> Any:
         raise UserError(f"{key}: {path}: {problem} ({type(error).__name__})") from error
 
 
-def _features(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
-    """The `features.*` tensors of a state dict as float32, once they are exactly those of the network."""
+def _encoder(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
+    """The kept tensors of a state dict as float32, once they are exactly those of the network."""
     import torch
-    import torchvision
 
-    where = f"download.weights.file: {path}"
+    where = f"{_key(name)}: {path}"
     if not (isinstance(weights, Mapping) and all(isinstance(t, torch.Tensor) for t in weights.values())):
         raise UserError(f"{where}: not a state dict, which maps names to tensors")
-    with torch.device("meta"):  # shapes only: no memory, and no random number is drawn
-        model = torchvision.models.get_model(BACKBONES[name], weights=None)
-    expected = {key: t.shape for key, t in model.state_dict().items() if key.startswith("features.")}
-    given = {key: t for key, t in weights.items() if key.startswith("features.")}
+    expected = _shapes(name)
+    given = {key: t for key, t in weights.items() if _is_kept(key, name)}
     problems = [f"{key} is missing" for key in expected if key not in given]
     problems += [f"{key} is unknown" for key in given if key not in expected]
     for key in expected.keys() & given.keys():
@@ -158,3 +166,22 @@ def _features(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
         first = "; ".join(sorted(problems)[:3]) + ("; and more" if len(problems) > 3 else "")
         raise UserError(f"{where}: not the weights of torchvision's {BACKBONES[name]}: {first}")
     return {key: given[key].float().clone(memory_format=torch.contiguous_format) for key in expected}
+
+
+def _shapes(name: str) -> "dict[str, torch.Size]":
+    """The kept entries of torchvision's network: their names and shapes."""
+    import torch
+    import torchvision
+
+    # Its own initialisation is slow, and warns.
+    settings = {"init_weights": False} if name == "inception_v3" else {}
+    with torch.device("meta"):  # shapes only: no memory, and no random number is drawn
+        model = torchvision.models.get_model(BACKBONES[name], weights=None, **settings)
+    return {key: t.shape for key, t in model.state_dict().items() if _is_kept(key, name)}
+
+
+def _is_kept(key: str, name: str) -> bool:
+    """Whether an entry is the encoder's, and not its classifier's or a count of training steps."""
+    if name.startswith(("resnet", "inception")):
+        return not key.startswith(("fc.", "AuxLogits.")) and not key.endswith(".num_batches_tracked")
+    return key.startswith("features.")

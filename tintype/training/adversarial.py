@@ -1,8 +1,8 @@
-"""The recipe that trains a pretrained generator further, against a discriminator.
+"""The recipe that trains a generator further, or from scratch, against one or several discriminators.
 
-The discriminator sees the lightness with either the true colours or the generator's (their annealed mean,
-which has a gradient), both at the scale of the generator's output. What "real" and "fake" mean is the
-objective's: tintype/adversaries.
+A discriminator sees the lightness with either the true colours or the generator's, both scaled to about
+[-1, 1] and at the scale of the generator's output. What "real" and "fake" mean is the objective's:
+tintype/adversaries.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,35 @@ from torch.nn.utils import clip_grad_norm_
 
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb
-from tintype.colorizer import Colorizer
+from tintype.colorizer import Colorizer, planes_and_penalty
 from tintype.metrics import colorfulness
 from tintype.training.schedules import factor, set_rate
 
 
+class Adversary:
+    """A discriminator, what it sees, its objective and its optimiser.
+
+    channels: of the colours, that it is shown.
+    """
+
+    def __init__(
+        self, channels: slice, number: int, fabric: Fabric, settings: Any, model: Any, compile: bool
+    ):
+        self.channels = channels
+        self.objective = import_module(f"tintype.adversaries.{model.objective}").Objective(model)
+        network = import_module(f"tintype.networks.discriminators.{model.discriminator}")
+        built = network.build(width=model.width, channels=number)
+        self.discriminator = built.to(memory_format=torch.channels_last)
+        parameters, betas = self.discriminator.parameters(), settings.betas
+        optimizer = torch.optim.Adam(parameters, lr=settings.discriminator_lr, betas=betas, fused=True)
+        # Penalties need second derivatives, of which a compiled network has none.
+        twice = settings.r1 or self.objective.differentiates_twice
+        compiled = torch.compile(built, dynamic=False) if compile and not twice else built
+        self.D, self.optimizer = fabric.setup(compiled, optimizer)
+
+
 class Adversarial:
-    """A colorizer, a discriminator, their optimisers, and the step that trains both. See `loop.Recipe`.
+    """A colorizer, its adversaries, their optimisers, and the step that trains all. See `loop.Recipe`.
 
     settings: `adversarial.shared` of params.yaml; model: one of `adversarial.models`. perceptual: LPIPS, as
     (rgb, rgb) -> (N,), where its weights are there.
@@ -44,72 +66,67 @@ class Adversarial:
         self.idle = settings.discriminator_first
         self.perceptual = perceptual
         self.colorizer = colorizer.to(fabric.device, memory_format=torch.channels_last)
-        self.objective = import_module(f"tintype.adversaries.{model.objective}").Objective(model)
-        discriminator = import_module(f"tintype.networks.{model.discriminator}").build(width=model.width)
-        self.discriminator = discriminator.to(memory_format=torch.channels_last)
-        adam = {"betas": settings.betas, "fused": True}
-        G_optimizer = torch.optim.Adam(colorizer.network.parameters(), lr=settings.lr, **adam)
-        D_optimizer = torch.optim.Adam(discriminator.parameters(), lr=settings.discriminator_lr, **adam)
-        # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise. Penalties
-        # need second derivatives, of which a compiled network has none.
-        twice = settings.r1 or self.objective.differentiates_twice
+        number = colorizer.space.channels
+        shown = [(slice(None), number)]
+        if model.adversaries == "each":
+            shown += [(slice(channel, channel + 1), 1) for channel in range(number)]
+        self.adversaries = [
+            Adversary(channels, count, fabric, settings, model, compile) for channels, count in shown
+        ]
+        parameters, betas = colorizer.network.parameters(), settings.betas
+        optimizer = torch.optim.Adam(parameters, lr=settings.lr, betas=betas, fused=True)
+        # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise.
         G = torch.compile(colorizer.network, dynamic=False) if compile else colorizer.network
-        D = torch.compile(discriminator, dynamic=False) if compile and not twice else discriminator
-        self.G, self.G_optimizer = fabric.setup(G, G_optimizer)
-        self.D, self.D_optimizer = fabric.setup(D, D_optimizer)
+        self.G, self.G_optimizer = fabric.setup(G, optimizer)
 
     def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
-        """A step of the discriminator, then, once it has warmed up, one of the generator."""
+        """A step of each discriminator, then, once they have warmed up, one of the generator."""
         p = self.settings
         share = factor(step, p.steps, p.warm_up, p.decay)
-        set_rate(self.D_optimizer, p.discriminator_lr * share)
         set_rate(self.G_optimizer, p.lr * share)
         figures: dict[str, list[Tensor]] = {}
         generator_learns = step > p.discriminator_first
         self.G.train(generator_learns)
+        # With several parts, the graphs of all of them would fill the memory that parts are to save.
+        with torch.set_grad_enabled(generator_learns and len(parts) == 1):
+            fakes = [self._fake(batch) for batch in parts]
+        shown = [self._shown(batch, fake) for batch, (fake, _) in zip(parts, fakes, strict=True)]
 
-        # (1) The discriminator learns to tell real colours from the generator's.
-        self.D_optimizer.zero_grad(set_to_none=True)
-        fakes = []
-        for number, batch in enumerate(parts, start=1):
-            # With several parts, the graphs of all of them would fill the memory that parts are to save.
-            with torch.set_grad_enabled(generator_learns and len(parts) == 1):
-                fakes.append(self._fake(batch))
-            L, real = _shown(batch, fakes[-1])
-            with self.fabric.no_backward_sync(self.D, enabled=number < len(parts)):
-                # Fabric's wrapper would refuse the penalty's own gradient; what it wraps is called instead.
-                with self.fabric.autocast():
-                    loss, found = self.objective.discriminator(
-                        self.D._forward_module, L, real, fakes[-1].detach(), p.r1
-                    )
-                self.fabric.backward(loss / len(parts))
-            _note(figures, {"D_loss": loss, **found})
-        norm = clip_grad_norm_(self.discriminator.parameters(), p.clip or torch.inf)
-        _note(figures, {"D_grad_norm": norm})
-        self.D_optimizer.step()
+        # (1) The discriminators learn to tell real colours from the generator's.
+        for adversary in self.adversaries:
+            set_rate(adversary.optimizer, p.discriminator_lr * share)
+            adversary.optimizer.zero_grad(set_to_none=True)
+            for number, ((L, real), (fake, _)) in enumerate(zip(shown, fakes, strict=True), start=1):
+                real, fake = (colours[:, adversary.channels] for colours in (real, fake.detach()))
+                with self.fabric.no_backward_sync(adversary.D, enabled=number < len(parts)):
+                    # Fabric's wrapper would refuse the penalty's own gradient; what it wraps is called.
+                    with self.fabric.autocast():
+                        loss, found = adversary.objective.discriminator(
+                            adversary.D._forward_module, L, real, fake, p.r1
+                        )
+                    self.fabric.backward(loss / len(parts))
+                _note(figures, {"D_loss": loss, **found})
+            norm = clip_grad_norm_(adversary.discriminator.parameters(), p.clip or torch.inf)
+            _note(figures, {"D_grad_norm": norm})
+            adversary.optimizer.step()
 
-        # (2) The generator learns to pass for real, and to stay near the truth (in units of 110 ab).
+        # (2) The generator learns to pass for real, and to stay near the truth.
         if generator_learns:
             self.G_optimizer.zero_grad(set_to_none=True)
-            self.discriminator.requires_grad_(False)
-            for number, (batch, fake) in enumerate(zip(parts, fakes, strict=True), start=1):
+            for number, (batch, (L, real)) in enumerate(zip(parts, shown, strict=True), start=1):
                 with self.fabric.no_backward_sync(self.G, enabled=number < len(parts)):
-                    fake = fake if len(parts) == 1 else self._fake(batch)
-                    L, real = _shown(batch, fake)
-                    # Not through the wrapper that collects the discriminator's gradients from all ranks.
-                    with self.fabric.autocast():
-                        adversarial, found = self.objective.generator(self.discriminator, L, fake)
-                    pixel = F.l1_loss(fake, real) / 110
-                    loss = self.model.pixel * pixel + self.model.adversarial * adversarial
+                    fake, penalty = fakes[0] if len(parts) == 1 else self._fake(batch)
+                    adversarial, found = self._judged(L, fake)
+                    pixel = F.l1_loss(fake, real)
+                    loss = self.model.pixel * pixel + self.model.adversarial * adversarial + penalty.mean()
                     self.fabric.backward(loss / len(parts))
                 _note(figures, {"G_adversarial": adversarial, "G_pixel": pixel, **found})
-            self.discriminator.requires_grad_(True)
             norm = clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
             _note(figures, {"G_grad_norm": norm})
             self.G_optimizer.step()
         return {name: torch.stack(values).detach().float().mean() for name, values in figures.items()}
 
-    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
         """What `score` needs of each picture: distances to the truth, and how far colourfulness is off.
 
         The distance is LPIPS; where LPIPS is not there, the mean distance in the ab plane.
@@ -137,22 +154,37 @@ class Adversarial:
         return found | {"val_score": means["far"] / means["grey_far"] + means["off"]}
 
     def state(self) -> dict[str, Any]:
-        return {
-            "generator": self.colorizer.network,
-            "discriminator": self.discriminator,
-            "G_optimizer": self.G_optimizer,
-            "D_optimizer": self.D_optimizer,
-            "objective": self.objective,
-        }
+        held = {"generator": self.colorizer.network, "G_optimizer": self.G_optimizer}
+        for number, adversary in enumerate(self.adversaries):
+            held[f"discriminator_{number}"] = adversary.discriminator
+            held[f"D_optimizer_{number}"] = adversary.optimizer
+            held[f"objective_{number}"] = adversary.objective
+        return held
 
-    def _fake(self, batch: Batch) -> Tensor:
-        return self.colorizer.annealed_mean(self.G(batch.input))
+    def _fake(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The generator's colours, and the penalty of its own (N,)."""
+        planes, penalty = planes_and_penalty(self.G(batch.input))
+        return self.colorizer.head(planes), penalty
 
+    def _shown(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Lightness and true colours at the scale of the generator's answer."""
+        colours = self.colorizer.space.scaled(batch.L, batch.ab)
+        return tuple(F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (batch.L, colours))
 
-def _shown(batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Lightness and true colours at the scale of the generator's answer."""
-    L, real = (F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (batch.L, batch.ab))
-    return L, real
+    def _judged(self, L: Tensor, fake: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The generator's adversarial loss, a mean over its adversaries, and figures of theirs."""
+        losses, figures = [], {}
+        for adversary in self.adversaries:
+            adversary.discriminator.requires_grad_(False)
+            # Not through the wrapper that collects the discriminator's gradients from all ranks.
+            with self.fabric.autocast():
+                loss, found = adversary.objective.generator(
+                    adversary.discriminator, L, fake[:, adversary.channels]
+                )
+            losses.append(loss)
+            figures |= found
+            adversary.discriminator.requires_grad_(True)
+        return torch.stack(losses).mean(), figures
 
 
 def _note(figures: dict[str, list[Tensor]], found: dict[str, Tensor]) -> None:

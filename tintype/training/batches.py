@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tintype.ageing import aged
-from tintype.augment import flipped
+from tintype.augment import flipped, masked
 from tintype.batch import Batch
 from tintype.store import Split
 
@@ -25,6 +25,7 @@ def batches(
     batch_size: int,
     flip: bool,
     film: float,
+    hidden: float,
     seed: int,
     device: torch.device,
     first: int = 1,
@@ -36,7 +37,8 @@ def batches(
 
     Each epoch has every record once, in an order of its own. What a step sees depends on (seed, step) alone:
     not on the steps before it, nor on how the batch is divided into `parts`, and each part evenly among
-    `ranks`. film: in [0, 1], how far the input is aged (`ageing.aged`); the truth is not.
+    `ranks`. film: in [0, 1], how far the input is aged (`ageing.aged`); hidden: the share of it that is
+    masked (`augment.masked`). The truth is neither.
     """
     size, order, ordered = len(split), np.empty(0), -1
     for step in range(first, steps + 1):
@@ -47,6 +49,7 @@ def batches(
                 order, ordered = np.random.default_rng([seed, epoch]).permutation(size), epoch
             numbers.append(order[place])
         mirrored = np.random.default_rng([seed, step, 1]).random(batch_size) < (0.5 if flip else 0)
+        masking = np.random.default_rng([seed, step, 3]).integers(2**63, size=batch_size)
         ageing = np.random.default_rng([seed, step, 2]).integers(2**63, size=batch_size)
         made = []
         for part in np.split(np.arange(batch_size), parts):
@@ -54,7 +57,8 @@ def batches(
             chosen = np.array(numbers)[mine]
             records = flipped(torch.from_numpy(split.batch(chosen)).to(device), mirrored[mine])
             batch = Batch.of_records(records, device, split.conditions(chosen))
-            made.append(replace(batch, input=aged(batch.input, film, ageing[mine])))
+            input = masked(aged(batch.input, film, ageing[mine]), hidden, masking[mine])
+            made.append(replace(batch, input=input))
         yield step, made
 
 

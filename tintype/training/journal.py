@@ -30,15 +30,16 @@ class Journal:
     Figures stay on the device until then, so that no step waits for one. The samples are the same pictures,
     at the same steps, for every model that trains on the same store.
 
-    figures: called with a model, a batch of the validation split and the model's answer to it; gives tensors
-    (N,). score: called with their means; gives figures of the row. Attributes: `rows`, the curve so far.
+    figures: called with a model, a batch of the validation split, its network's planes and the ab that they
+    mean; gives tensors (N,). score: called with their means; gives figures of the row. Attributes: `rows`,
+    the curve so far.
     """
 
     def __init__(
         self,
         run: Any,
         validation: Split,
-        figures: Callable[[Colorizer, Batch, Tensor], dict[str, Tensor]],
+        figures: Callable[[Colorizer, Batch, Tensor, Tensor], dict[str, Tensor]],
         score: Callable[[dict[str, float]], dict[str, float]],
         device: torch.device,
     ) -> None:
@@ -78,7 +79,7 @@ class Journal:
         self._bar.set_postfix_str(
             ", ".join(f"{name} {value:.3g}" for name, value in row.items()), refresh=False
         )
-        for problem in failures.problems(row):
+        for problem in failures.problems(row) if average.space.coloured else []:
             self.run.tag("problem", f"step {step}: {problem}")
             if problem not in self._named:
                 self._bar.write(f"warning: step {step}: {problem}", file=sys.stderr)
@@ -96,9 +97,10 @@ class Journal:
         for start in range(0, pictures, _PICTURES):
             numbers = np.arange(start, min(start + _PICTURES, pictures))
             batch = Batch.of_records(self._validation.batch(numbers), self.device)
-            ab = model(batch.input)
+            planes = model.network(batch.input)
+            ab = model.ab(planes, batch.input.shape[-2:])
             sums.update(failures.likeness(ab, batch, model.network.stride))
-            found = self._figures(model, batch, ab)
+            found = self._figures(model, batch, planes, ab)
             own.update({name: values.double().sum() for name, values in found.items()})
         pixels = batch.L[0].numel() * pictures
         samples = Batch.of_records(self._validation.batch(self._samples), self.device)

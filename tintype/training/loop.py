@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tintype import ranks, tracking
 from tintype.batch import Batch
 from tintype.colorizer import FILE, Colorizer
+from tintype.console import UserError
 from tintype.files import new_folder, sha256
 from tintype.params import Params
 from tintype.store import CONTENTS, Split
@@ -37,8 +38,8 @@ class Recipe(Protocol):
     def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
         """One step of the optimisers on a batch, in parts; scalars to watch, on the device."""
 
-    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
-        """Its own figures of validation pictures, each (N,). ab: the model's answer."""
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        """Its own figures of validation pictures, each (N,). planes: the network's; ab: the model's."""
 
     def score(self, means: dict[str, float]) -> dict[str, float]:
         """What their means over the whole split come to, by name; `falls` is one of them."""
@@ -91,11 +92,17 @@ def train(
     about: the settings that shape the result, kept in the model's file.
 
     An interrupted training goes on where its state was last saved (`checkpoint`), to the same bytes as
-    without interruption. Raises KeyboardInterrupt when stopped, Failure when the numbers break or memory is
-    short.
+    without interruption. Raises UserError where the pictures' size does not fit the generator,
+    KeyboardInterrupt when stopped, Failure when the numbers break or memory is short.
     """
     settings, writes = recipe.settings, fabric.is_global_zero
     split, validation = Split(data, "train"), Split(data, "val")
+    side, multiple = split[0].shape[-1], recipe.colorizer.network.multiple
+    if side % multiple:
+        raise UserError(
+            f"{data}: found pictures of {side} pixels, allowed for this generator: multiples of {multiple}; "
+            "set prepare.photos.side"
+        )
     digest = sha256(data / CONTENTS)  # which has those of all files that training reads; Split checked them
     identity = fingerprint(about | {"model": out.name, "data": digest, "device": kind(fabric)})
     checkpoint = Checkpoint(identity, params.runtime.checkpoint_every)
@@ -175,6 +182,7 @@ def _stream(
         batch_size=settings.batch_size,
         flip=params.training.flip,
         film=params.training.film,
+        hidden=params.training.masked,
         seed=params.seed,
         device=fabric.device,
         first=first,

@@ -1,7 +1,7 @@
 """The recipe of the CNN baseline, which is also how the generator of adversarial training begins.
 
-Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016): the colour of each pixel as a class,
-soft-encoded, rare classes weighted up; the annealed mean of the predicted distribution is the colour.
+As in Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016), where the head is `classes`; other
+heads learn the colours themselves.
 """
 
 from typing import Any
@@ -11,16 +11,15 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
-from tintype import ab_classes
 from tintype.batch import Batch
-from tintype.colorizer import Colorizer
+from tintype.colorizer import Colorizer, planes_and_penalty
 from tintype.training.schedules import factor, set_rate
 
 
 class Pretraining:
     """A colorizer, its optimiser, and the step that trains it. See `loop.Recipe`.
 
-    classes: the section `classes` of params.yaml. histogram: pixels of the training split by 8-bit ab value,
+    classes: the section of params.yaml. histogram: pixels of the training split by 8-bit ab value,
     int64 (256, 256). compile: whether torch.compile makes the network faster first.
     """
 
@@ -47,13 +46,7 @@ class Pretraining:
         # Of one shape at a time (dynamic=False), or a resumed training would be compiled otherwise.
         network = torch.compile(colorizer.network, dynamic=False) if compile else colorizer.network
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        centres = colorizer.centres.cpu()
-        self.nearest, self.shares = (
-            table.to(fabric.device)
-            for table in ab_classes.soft_encoding(centres, classes.neighbours, classes.sigma)
-        )
-        prior = ab_classes.prior(histogram, centres, classes.sigma)
-        self.weights = ab_classes.class_weights(prior, classes.rebalance).to(fabric.device)
+        self.loss = colorizer.head.loss(histogram, classes)
 
     def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
         """One step of the optimiser."""
@@ -63,15 +56,16 @@ class Pretraining:
         losses = []
         for number, batch in enumerate(parts, start=1):
             with self.fabric.no_backward_sync(self.network, enabled=number < len(parts)):
-                losses.append(self._loss(self.network(batch.input), batch.ab).mean())
+                planes, penalty = planes_and_penalty(self.network(batch.input))
+                losses.append((self.loss(planes, self._colours(batch, planes)) + penalty).mean())
                 self.fabric.backward(losses[-1] / len(parts))
         norm = torch.nn.utils.clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
         self.optimizer.step()
         return {"loss": torch.stack(losses).detach().mean(), "grad_norm": norm}
 
-    def validate(self, model: Colorizer, batch: Batch, ab: Tensor) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
         """The loss of each validation picture."""
-        return {"val_loss": self._loss(model.network(batch.input), batch.ab)}
+        return {"val_loss": self.loss(planes, self._colours(batch, planes))}
 
     def score(self, means: dict[str, float]) -> dict[str, float]:
         """The mean loss."""
@@ -80,8 +74,6 @@ class Pretraining:
     def state(self) -> dict[str, Any]:
         return {"network": self.colorizer.network, "optimizer": self.optimizer}
 
-    def _loss(self, logits: Tensor, ab: Tensor) -> Tensor:
-        # The target at the logits' scale; its soft encoding is looked up, not computed.
-        ab = F.adaptive_avg_pool2d(ab, logits.shape[-2:])
-        encoded = ab_classes.look_up(self.nearest, ab), ab_classes.look_up(self.shares, ab)
-        return ab_classes.cross_entropy(logits, *encoded, self.weights)
+    def _colours(self, batch: Batch, planes: Tensor) -> Tensor:
+        """The true colours at the scale of the network's answer."""
+        return F.adaptive_avg_pool2d(self.colorizer.space.scaled(batch.L, batch.ab), planes.shape[-2:])

@@ -1,7 +1,7 @@
 """The discriminator of an energy-based GAN: an autoencoder of colours, given the lightness.
 
 Zhao, Mathieu and LeCun, "Energy-based Generative Adversarial Network" (ICLR 2017), section 2.3. What it
-reconstructs is ab alone, and both halves see L: an autoencoder that had to reconstruct L too would
+reconstructs are the colours alone, and both halves see L: an autoencoder that had to reconstruct L too would
 mostly measure texture.
 """
 
@@ -13,25 +13,25 @@ from torch.nn import functional as F
 
 
 class Energy(NamedTuple):
-    """`energy` (N,): mean squared error of the reconstruction of ab / 110; `code` (N, D): the encoding."""
+    """`energy` (N,): mean squared error of the reconstruction; `code` (N, D): the encoding."""
 
     energy: Tensor
     code: Tensor
 
 
 class Autoencoder(nn.Module):
-    """(L, ab) -> the energy of ab given L, low for colours like those it was trained to reconstruct.
+    """(L, colours) -> the energy of colours given L, low for such as it was trained to reconstruct.
 
-    Three halvings to a code of `width / 2` planes, so that the code is a good deal smaller than ab and the
-    autoencoder cannot just copy.
+    Three halvings to a code of `width / 2` planes, so that the code is a good deal smaller than the colours
+    and the autoencoder cannot just copy.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int) -> None:
         super().__init__()
         half, code = width // 2, width // 2
         self.encoder = nn.ModuleList(
             [
-                nn.Conv2d(3, half, 4, stride=2, padding=1),
+                nn.Conv2d(1 + channels, half, 4, stride=2, padding=1),
                 nn.Conv2d(half, width, 4, stride=2, padding=1),
                 nn.Conv2d(width, code, 4, stride=2, padding=1),
             ]
@@ -43,22 +43,22 @@ class Autoencoder(nn.Module):
                 nn.Conv2d(half + 1, half, 3, padding=1),
             ]
         )
-        self.last = nn.Conv2d(half, 2, 3, padding=1)
+        self.last = nn.Conv2d(half, channels, 3, padding=1)
 
-    def forward(self, L: Tensor, ab: Tensor) -> Energy:
-        """L (N, 1, H, W) in [0, 100] and ab (N, 2, H, W), H and W multiples of 8."""
-        lightness, colour = L / 50 - 1, ab / 110
-        x = torch.cat([lightness, colour], dim=1)
+    def forward(self, L: Tensor, colours: Tensor) -> Energy:
+        """L (N, 1, H, W) in [0, 100] and scaled colours (N, channels, H, W), H and W multiples of 8."""
+        lightness = L / 50 - 1
+        x = torch.cat([lightness, colours], dim=1)
         for number, layer in enumerate(self.encoder):
             x = layer(x if number == 0 else F.leaky_relu(x, 0.2))
         code = x
         for layer in self.decoder:
             x = F.interpolate(F.leaky_relu(x, 0.2), scale_factor=2, mode="nearest")
             x = layer(torch.cat([x, F.adaptive_avg_pool2d(lightness, x.shape[-2:])], dim=1))
-        error = (self.last(F.leaky_relu(x, 0.2)) - colour).float()
+        error = (self.last(F.leaky_relu(x, 0.2)) - colours).float()
         return Energy((error**2).mean(dim=(1, 2, 3)), code.float().flatten(1))
 
 
-def build(*, width: int) -> Autoencoder:
+def build(*, width: int, channels: int) -> Autoencoder:
     """The discriminator named `autoencoder` in params.yaml."""
-    return Autoencoder(width)
+    return Autoencoder(width, channels)

@@ -15,25 +15,25 @@ _LAYOUT = 4  # the last features a side, whatever the picture's size
 
 
 class WholeDiscriminator(nn.Module):
-    """(L, ab) -> one answer per picture: higher where the colours look real."""
+    """(L, colours) -> one answer per picture: higher where the colours look real."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        channels = [3, width, 2 * width, 4 * width]
+        planes = [1 + channels, width, 2 * width, 4 * width]
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))
-            for inputs, outputs in pairwise(channels)
+            for inputs, outputs in pairwise(planes)
         )
-        self.last = spectral_norm(nn.Linear(channels[-1] * _LAYOUT**2, 1))
+        self.last = spectral_norm(nn.Linear(planes[-1] * _LAYOUT**2, 1))
 
-    def forward(self, L: Tensor, ab: Tensor) -> Tensor:
-        """L (N, 1, H, W) in [0, 100] and ab (N, 2, H, W), at least 8 pixels a side -> (N, 1)."""
-        x = torch.cat([L / 50 - 1, ab / 110], dim=1)
+    def forward(self, L: Tensor, colours: Tensor) -> Tensor:
+        """L (N, 1, H, W) in [0, 100] and scaled colours (N, channels, H, W) -> (N, 1); H, W at least 8."""
+        x = torch.cat([L / 50 - 1, colours], dim=1)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
         return self.last(F.adaptive_avg_pool2d(x, _LAYOUT).flatten(1))
 
 
-def build(*, width: int) -> WholeDiscriminator:
+def build(*, width: int, channels: int) -> WholeDiscriminator:
     """The discriminator named `whole` in params.yaml."""
-    return WholeDiscriminator(width)
+    return WholeDiscriminator(width, channels)

@@ -11,16 +11,16 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class PatchDiscriminator(nn.Module):
-    """(L, ab) -> a logit per patch of 34 x 34 pixels: positive where the colours look real."""
+    """(L, colours) -> a logit per patch of 34 x 34 pixels: positive where the colours look real."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int) -> None:
         super().__init__()
 
         def conv(inputs: int, outputs: int, stride: int) -> nn.Module:
             return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1))
 
         self.layers = nn.Sequential(
-            conv(3, width, 2),
+            conv(1 + channels, width, 2),
             nn.LeakyReLU(0.2, inplace=True),
             conv(width, 2 * width, 2),
             nn.LeakyReLU(0.2, inplace=True),
@@ -29,11 +29,11 @@ class PatchDiscriminator(nn.Module):
             conv(4 * width, 1, 1),
         )
 
-    def forward(self, L: Tensor, ab: Tensor) -> Tensor:
-        """L (N, 1, H, W) in [0, 100] and ab (N, 2, H, W) -> logits (N, 1, H', W')."""
-        return self.layers(torch.cat([L / 50 - 1, ab / 110], dim=1))
+    def forward(self, L: Tensor, colours: Tensor) -> Tensor:
+        """L (N, 1, H, W) in [0, 100] and scaled colours (N, channels, H, W) -> logits (N, 1, H', W')."""
+        return self.layers(torch.cat([L / 50 - 1, colours], dim=1))
 
 
-def build(*, width: int) -> PatchDiscriminator:
+def build(*, width: int, channels: int) -> PatchDiscriminator:
     """The discriminator named `patch` in params.yaml."""
-    return PatchDiscriminator(width)
+    return PatchDiscriminator(width, channels)

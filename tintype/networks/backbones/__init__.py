@@ -1,0 +1,1 @@
+"""Generators, by the names that `generator.backbone` has in params.yaml."""

@@ -1,0 +1,145 @@
+"""A study: what its `params.yaml` changes of the project's, for all its models and for each.
+
+    base: params.yaml                  # whose values hold where this file says nothing
+    experiment: tintype-objectives     # in MLflow
+    values: small                      # or large
+    small:
+      backbones: {unet: {width: 16, depth: 4, output_stride: 2}}   # settings of each that the models name
+      model: {width: 32, pixel: 1.0, adversarial: 0.2}             # of each adversarial model
+      pretrain: {steps: 400}                                       # and other sections of `base`
+    large: ...
+    download: {}                       # weights of encoders: sets besides those of `base`
+    models:
+      pretrained:                      # any name: DVC runs a stage for each model of a group
+        unet-l2-1: {seed: 1, generator: {backbone: unet, head: l2, color_space: lab}}
+      adversarial:
+        hinge-1: {seed: 1, model: {init: cnn, objective: hinge, discriminator: patch}}
+
+A model is named after its seed, NAME-SEED, and may have values of its own for the sections that `small` has.
+"""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tintype.console import UserError
+from tintype.params_schema import EncoderWeights
+
+_SECTIONS = ("classes", "training", "pretrain", "adversarial")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Values(_Strict):
+    """What all models of a study share; each section as far as it differs from the base's."""
+
+    backbones: dict[str, dict[str, Any]] = {}
+    model: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    pretrain: dict[str, Any] = {}
+    adversarial: dict[str, Any] = {}
+
+
+class Model(_Strict):
+    """What one model has of its own."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    generator: dict[str, Any] = {}
+    model: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    pretrain: dict[str, Any] = {}
+    adversarial: dict[str, Any] = {}
+
+
+class Sampling(_Strict):
+    """What is drawn from a model that knows several colourings: on the sheet, and for training."""
+
+    colourings: Annotated[int, Field(ge=2)]  # of each picture
+    share: Annotated[float, Field(gt=0, le=1)]  # of the training pictures, that become one picture more
+
+
+class Study(_Strict):
+    """A study's params file. What its values mean is checked once they are merged with the base's."""
+
+    base: str
+    experiment: str
+    values: Literal["small", "large"]
+    small: Values
+    large: Values
+    download: dict[str, EncoderWeights] = {}
+    sampling: Sampling | None = None
+    models: dict[str, dict[str, Model]]
+
+    @property
+    def all_models(self) -> dict[str, Model]:
+        """The models of all groups, by name."""
+        return {name: model for group in self.models.values() for name, model in group.items()}
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """The seed of each model, by name."""
+        return {name: model.seed for name, model in self.all_models.items()}
+
+
+def checked(tree: dict, path: Path | str) -> Study:
+    """A study's params file, read from YAML, as an object.
+
+    Raises UserError for a key that is missing, unknown or of the wrong type, a model that is not named after
+    its seed, and two of one name.
+    """
+    try:
+        study = Study.model_validate(tree)
+    except ValidationError as invalid:
+        problems = (
+            f"{path}: {'.'.join(map(str, error['loc']))}: {error['msg'].lower()}"
+            for error in invalid.errors(include_url=False)
+        )
+        raise UserError("\n".join(problems)) from None
+    names = [name for group in study.models.values() for name in group]
+    for group, models in study.models.items():
+        for name, model in models.items():
+            if not name.endswith(f"-{model.seed}"):
+                raise UserError(f"{path}: models.{group}.{name}: a name ends in its seed: ...-{model.seed}")
+            if names.count(name) > 1:
+                raise UserError(f"{path}: models.{group}.{name}: there are two models of this name")
+    return study
+
+
+def merged(base: dict, study: Study, path: Path | str, name: str | None) -> dict:
+    """The tree of `base` with a study's values, and those of its model `name`, in it.
+
+    Raises UserError where there is no such model, or no settings for its backbone.
+    """
+    tree, values = deepcopy(base), getattr(study, study.values)
+    if name is not None and name not in study.all_models:
+        raise UserError(f"{path}: found model {name}, allowed: {', '.join(study.all_models)}")
+    tree["runtime"]["tracking"]["experiment"] = study.experiment
+    _update(tree, {section: getattr(values, section) for section in _SECTIONS})
+    if name is None:
+        return tree
+    model = study.all_models[name]
+    tree["seed"] = model.seed
+    _update(tree, {section: getattr(model, section) for section in _SECTIONS})
+    if model.generator:
+        backbone = model.generator.get("backbone")
+        if backbone not in values.backbones:
+            raise UserError(f"{path}: {study.values}.backbones: no settings of {backbone}, for {name}")
+        tree["generator"] = values.backbones[backbone] | model.generator
+    if model.model:
+        tree["adversarial"]["models"][name] = values.model | model.model
+    return tree
+
+
+def _update(tree: dict, changes: dict) -> None:
+    """Put each value of `changes` into the tree; what is a mapping in both is merged."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _update(tree[key], value)
+        else:
+            tree[key] = value
