@@ -60,6 +60,7 @@ class Model(_Strict):
 class Sampling(_Strict):
     """What is drawn from a model that knows several colourings: on the sheet, and for training."""
 
+    model: str
     colourings: Annotated[int, Field(ge=2)]  # of each picture
     share: Annotated[float, Field(gt=0, le=1)]  # of the training pictures, that become one picture more
 
