@@ -21,7 +21,6 @@ from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError, run
 from tintype.files import sha256
 from tintype.scoring import load_lpips
-from tintype.sources import backbones
 from tintype.training.adversarial import Adversarial
 from tintype.training.device import explained, start
 from tintype.training.loop import train
@@ -49,7 +48,8 @@ def main(argv: list[str] | None = None) -> None:
     perceptual, why_not = load_lpips(net, args.weights)
     if perceptual:
         perceptual = perceptual.to(fabric.device)
-        validated_by = f"{net} {sha256(backbones.available(args.weights)[net])}"
+        backbone = args.weights / f"{net}.safetensors"
+        validated_by = f"{net} {sha256(backbone)}"
     else:
         validated_by = "ab"
         if fabric.is_global_zero:
@@ -76,13 +76,15 @@ def begin(init: Path | None, params: parameters.Params) -> tuple[Colorizer, dict
     """The generator as it is before the first step, and what it starts from."""
     trained = Colorizer.load(init).train() if init else None
     begun = {"started_from": sha256(init / FILE) if init else "scratch"}
+    if trained and (encoder := trained.about["training"].get("encoder_weights")):
+        begun["encoder_weights"] = encoder
     if trained and trained.space.coloured:
         return trained, begun
     colorizer = Colorizer.of(params.generator, params.classes)
     begun |= {f"generator_{key}": value for key, value in params.generator.model_dump().items()}
     if trained:
         same, all = colorizer.take_over(trained)
-        print(f"{init}: {same:,} of {all:,} weights of the network taken over, the rest starts anew")
+        begun["taken_over"] = f"{same} of {all} weights"
     return colorizer, begun
 
 

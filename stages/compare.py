@@ -29,7 +29,7 @@ from tintype.report import plots, seeds, sheets, tables
 from tintype.store import CONTENTS, Split
 
 SHOWN = ["ciede2000", "auc_rebalanced", "colorfulness", "psnr"]  # in the README's table
-REGIONS = 6  # on the sheet
+REGIONS, LONGEST = 6, 96  # on the sheet; pixels
 
 
 @torch.no_grad()
@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     test = Split(args.data, "test")
     weigh = scoring.pixel_weights(test, params.classes.grid, params.classes.sigma)
     models = {name: Colorizer.load(args.models / name) for name in seed_of}
+    # A generator that learned something else first has no colours to compare.
+    models = {name: model for name, model in models.items() if model.space.coloured}
     identities = {name: f"floor of {folder_sha256(args.data)}" for name in FLOORS}
     identities |= {name: sha256(args.models / name / FILE) for name in models}
     rows = {}
@@ -81,7 +83,7 @@ def main(argv: list[str] | None = None) -> None:
         text = seeds.markdown(table, shown, columns, said if lpips_missing else said[:-1])
         file.write_text(text, encoding="utf-8")
     plots.bars(args.out / "figures.png", table, ["colorfulness", "auc_rebalanced", "ciede2000"])
-    curves = {name: pd.read_csv(args.curves / f"{name}.csv") for name in seed_of}
+    curves = {name: pd.read_csv(args.curves / f"{name}.csv") for name in models}
     label = "mean distance to the true colours (validation), units of ab"
     plots.curves(args.out / "curves.png", curves, seed_of, "val_ab_error", label)
     first = {model: names[0] for model, names in seeds.grouped(models, seed_of).items()}
@@ -98,8 +100,9 @@ def facts(models: dict[str, Colorizer], seed_of: dict[str, int]) -> dict[str, di
     for model, names in seeds.grouped(models, seed_of).items():
         one = models[names[0]]
         millions = sum(weight.numel() for weight in one.network.parameters()) / 1e6
-        encoder = one.about["training"].get("encoder_weights")
-        found[model] = {"parameters": f"{millions:.1f} M"} | ({"encoder": encoder} if encoder else {})
+        found[model] = {"parameters": f"{millions:.1f} M"}
+        if hasattr(one.network, "encoder"):
+            found[model]["encoder"] = one.about["training"].get("encoder_weights", "random")
     return found
 
 
@@ -115,13 +118,14 @@ def notes(rows: pd.DataFrame, digest: str, lpips: str) -> list[str]:
 
 def sheet(regions: Split, models: dict[str, Colorizer]) -> np.ndarray:
     """A row per test picture: grey, as each model colours it, true."""
-    pictures = []
+    rows = []
     for number in np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int):
         region = Batch.of_records(regions[number][None])
         grey = torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)
         coloured = [scoring.coloured(model, regions[number]) for model in models.values()]
-        pictures.append([to_uint8(lab_to_rgb(grey))[0], *coloured, to_uint8(lab_to_rgb(region.lab))[0]])
-    return sheets.labelled(pictures, ["grey", *models, "truth"])
+        row = [to_uint8(lab_to_rgb(grey))[0], *coloured, to_uint8(lab_to_rgb(region.lab))[0]]
+        rows.append([sheets.fit(picture, LONGEST) for picture in row])
+    return sheets.labelled(rows, ["grey", *models, "truth"])
 
 
 if __name__ == "__main__":

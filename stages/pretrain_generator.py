@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     done = train(recipe, fabric, params, data=args.data, out=args.out, curve=args.curve, about=about)
     if fabric.is_global_zero:
-        print(done)
+        print(done, *begun.values(), sep=", encoder: ")
 
 
 def load_encoder(colorizer: Colorizer, folder: Path) -> dict[str, str]:
@@ -67,7 +67,6 @@ def load_encoder(colorizer: Colorizer, folder: Path) -> dict[str, str]:
     for name, file in backbones.available(folder).items():
         colorizer.network.load_imagenet(load_file(file))
         return {"encoder_weights": f"ImageNet ({name}, sha256 {sha256(file)[:12]})"}
-    print(f"{folder}: no weights there; the encoder starts from random ones")
     return {"encoder_weights": "random"}
 
 

@@ -26,7 +26,7 @@ from tintype.progress import progress
 from tintype.report import sheets
 from tintype.store import Split, extend
 
-BATCH = 64
+BATCH, LONGEST = 64, 96  # on the sheet, pixels
 
 
 @torch.no_grad()
@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
         picture = Batch.of_records(record[None])
         drawn = model.sample(picture.input, args.colourings, seed)
         lab = into_gamut(torch.cat([picture.L.expand(args.colourings, -1, -1, -1), drawn[:, 0]], dim=1))
-        rows.append([*to_uint8(lab_to_rgb(lab)), to_uint8(lab_to_rgb(picture.lab))[0]])
+        row = [*to_uint8(lab_to_rgb(lab)), to_uint8(lab_to_rgb(picture.lab))[0]]
+        rows.append([sheets.fit(shown, LONGEST) for shown in row])
         # Of the mean over colourings: its distance to the truth, and theirs to it.
         mean = drawn.mean(dim=0)
         figures.append(

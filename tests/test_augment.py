@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tintype.augment import changed_tile, flipped
+from tintype.augment import changed_tile, flipped, masked
 from tintype.tiling import Box
 
 SAME = {"flip": False, "scale": (1.0, 1.0), "rotation": 0.0, "exposure": 0.0}
@@ -147,3 +147,41 @@ def test_the_marked_pictures_of_a_batch_are_mirrored_and_no_others(dtype):
     assert found.dtype == dtype and torch.equal(pictures, before)
     assert torch.equal(found[1:3], before[1:3])
     np.testing.assert_array_equal(found[[0, 3]], before.numpy()[[0, 3], ..., ::-1])
+
+
+# Masks
+
+
+def planes(number: int, height: int, width: int) -> torch.Tensor:
+    """Lightness that is never mid-grey."""
+    values = torch.rand(number, 1, height, width, generator=torch.Generator().manual_seed(0))
+    return 60 + 40 * values
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_about_the_share_asked_for_is_hidden_behind_mid_grey_in_squares(share):
+    input = planes(60, 64, 32)
+    before = input.clone()
+    found = masked(input, share, np.arange(60))
+    hidden = found != before
+    assert torch.equal(input, before), "a new tensor"
+    assert (found[hidden] == 50).all()
+    squares = hidden.unflatten(3, (8, 4)).unflatten(2, (8, 8)).float().mean(dim=(3, 5))
+    assert set(squares.unique().tolist()) == {0.0, 1.0}, "wholly hidden or not at all, 8 a side"
+    assert squares.mean().item() == pytest.approx(share, abs=0.03)
+    # Any of them may be: each is hidden in about that share of the pictures.
+    assert (squares.mean(dim=0) - share).abs().max() < 0.3
+
+
+def test_a_pictures_seed_alone_decides_what_is_hidden():
+    input, seeds = planes(5, 32, 32), np.array([7, 1, 7, 2**62, 3])
+    hidden = masked(input, 0.5, seeds) == 50
+    assert torch.equal(hidden[0], hidden[2])
+    assert len({mask.numpy().tobytes() for mask in hidden}) == 4
+    assert torch.equal(masked(input[3:], 0.5, seeds[3:]) == 50, hidden[3:])
+    assert torch.equal(masked(planes(5, 64, 64), 0.5, seeds)[..., ::2, ::2] == 50, hidden)
+
+
+def test_with_nothing_to_hide_the_input_stays_what_it_is():
+    input = planes(2, 16, 16)
+    assert masked(input, 0.0, np.arange(2)) is input

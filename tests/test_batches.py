@@ -16,7 +16,7 @@ from tintype.store import Split
 from tintype.training.batches import ahead, batches
 
 RECORDS, STEPS = 10, 4
-AGEING = {"flip": True, "film": 1.0}
+CHANGING = {"flip": True, "film": 1.0, "hidden": 0.3}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def numbers(batch: Batch) -> list[int]:
 # What a step sees
 
 
-@pytest.mark.parametrize("settings", [{}, AGEING])
+@pytest.mark.parametrize("settings", [{}, CHANGING])
 @pytest.mark.parametrize(("parts", "ranks"), [(1, 2), (2, 1), (2, 3), (3, 2), (12, 1), (1, 12)])
 def test_parts_and_ranks_divide_a_batch_and_change_nothing_in_it(split, parts, ranks, settings):
     whole = stream(split, **settings)
@@ -73,7 +73,7 @@ def test_parts_and_ranks_divide_a_batch_and_change_nothing_in_it(split, parts, r
         assert same(joined(ordered), batch)
 
 
-@pytest.mark.parametrize("settings", [{}, AGEING])
+@pytest.mark.parametrize("settings", [{}, CHANGING])
 @pytest.mark.parametrize("first", [2, STEPS, STEPS + 1])
 def test_a_step_does_not_depend_on_the_steps_before_it(split, first, settings):
     whole, later = stream(split, **settings), stream(split, first=first, **settings)
@@ -82,7 +82,7 @@ def test_a_step_does_not_depend_on_the_steps_before_it(split, first, settings):
 
 
 def test_a_step_does_not_depend_on_how_many_follow(split):
-    short, long = stream(split, steps=2, **AGEING), stream(split, steps=5, **AGEING)
+    short, long = stream(split, steps=2, **CHANGING), stream(split, steps=5, **CHANGING)
     assert all(same(a, b) for (_, (a,)), (_, (b,)) in zip(short, long[:2], strict=True))
 
 
@@ -134,6 +134,19 @@ def test_film_ages_the_input_and_never_the_truth_and_each_time_in_another_way(sp
             if differs
         }
     assert len(versions) > 45  # of 60 pictures, which show each record six times
+
+
+def test_masks_hide_a_share_of_the_input_and_never_the_truth_and_each_time_other_squares(split):
+    clean, hiding, again = (stream(split, hidden=hidden, steps=5) for hidden in (0.0, 0.4, 0.4))
+    shares, masks = [], set()
+    for (_, (before,)), (_, (after,)), (_, (repeated,)) in zip(clean, hiding, again, strict=True):
+        assert torch.equal(before.lab, after.lab) and same(after, repeated)
+        hidden = before.input != after.input
+        assert (after.input[hidden] == 50).all()
+        shares.append(hidden.float().mean())
+        masks |= {mask.numpy().tobytes() for mask in hidden}
+    assert torch.stack(shares).mean() == pytest.approx(0.4, abs=0.05)
+    assert len(masks) == 60
 
 
 @pytest.mark.parametrize("factor", [2, 4])

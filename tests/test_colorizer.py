@@ -10,20 +10,29 @@ from safetensors.torch import load_file, save_file
 from tintype.color import rgb_to_lab
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError
+from tintype.params_schema import Bottleneck, Classes, UNet
+
+UNET = {"backbone": "unet", "width": 8, "depth": 3, "output_stride": 2}
+ENCODED = {"encoder": "alexnet", "latent": 4, "width": 4, "output_stride": 2}
+BACKBONES = [
+    UNET,
+    UNET | {"backbone": "unet_per_channel"},
+    {"backbone": "zhang16", "width": 4},
+    {"backbone": "torchvision_unet", "encoder": "resnet18", "width": 4, "output_stride": 1},
+    ENCODED | {"backbone": "bottleneck"},
+    ENCODED | {"backbone": "variational", "kl": 0.1},
+]
 
 
 @pytest.fixture
 def colorizer() -> Colorizer:
     torch.manual_seed(0)
-    generator = {
-        "backbone": "unet",
-        "head": "classes",
-        "color_space": "lab",
-        "width": 8,
-        "depth": 3,
-        "output_stride": 2,
-    }
+    generator = {"head": "classes", "color_space": "lab", **UNET}
     return Colorizer(generator, {"grid": 10, "temperature": 0.38}).eval()
+
+
+def regression(space: str, backbone: dict, head: str = "l1") -> Colorizer:
+    return Colorizer({"head": head, "color_space": space, **backbone}, None).eval()
 
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 64), (33, 57), (1, 5), (100, 7)])
@@ -32,6 +41,31 @@ def test_any_size_comes_back_as_it_went_in(colorizer, size):
         ab = colorizer(torch.rand(2, 1, *size) * 100)
     assert ab.shape == (2, 2, *size)
     assert ab.isfinite().all() and ab.abs().max() <= 120
+
+
+@pytest.mark.parametrize("backbone", BACKBONES, ids=lambda backbone: backbone["backbone"])
+@pytest.mark.parametrize(("space", "size"), [("rgb", (33, 57)), ("lab", (1, 5)), ("lightness", (17, 3))])
+def test_an_odd_picture_is_answered_as_if_its_edges_went_on(backbone, space, size):
+    torch.manual_seed(0)
+    model, (height, width) = regression(space, backbone), size
+    L, multiple = 100 * torch.rand(2, 1, height, width), model.network.multiple
+    larger = L[..., torch.arange(height + -height % multiple).clamp(max=height - 1), :]
+    larger = larger[..., torch.arange(width + -width % multiple).clamp(max=width - 1)]
+    with torch.no_grad():
+        ab = model(L)
+        assert ab.shape == (2, 2, *size) and ab.isfinite().all()
+        assert (ab.abs().max() > 0) == (space != "lightness")
+        assert torch.equal(ab, model(larger)[..., :height, :width])
+    if backbone["backbone"] == "variational":
+        drawn = model.sample(L, 3, seed=1)
+        assert drawn.shape == (3, 2, 2, *size) and drawn.isfinite().all()
+        assert torch.equal(drawn, model.sample(larger, 3, seed=1)[..., :height, :width])
+
+
+@pytest.mark.parametrize("backbone", BACKBONES[:-1], ids=lambda backbone: backbone["backbone"])
+def test_drawing_from_a_generator_that_knows_one_answer_is_a_mistake_that_names_it(backbone):
+    with pytest.raises(UserError, match=rf"backbone {backbone['backbone']} knows one colouring"):
+        regression("lab", backbone).sample(torch.zeros(1, 1, 16, 16), 2, seed=0)
 
 
 def test_colouring_keeps_the_lightness_and_shows_only_what_a_screen_can(colorizer):
@@ -54,9 +88,30 @@ def test_a_saved_model_answers_as_before_and_its_file_is_the_same_every_time(col
         assert torch.equal(loaded(L), colorizer(L))
     with safe_open(tmp_path / "a" / FILE, "pt") as stored:
         about = json.loads(stored.metadata()["tintype"])
-    assert about["training"] == {"steps": 3}
+    assert about["training"] == {"steps": 3} == loaded.about["training"]
     assert about["generator"] == colorizer.about["generator"]
     assert about["generator"]["backbone"] == "unet" and about["generator"]["color_space"] == "lab"
+
+
+@pytest.mark.parametrize("head", ["l1", "l2", "smooth_l1"])
+@pytest.mark.parametrize("space", ["lab", "rgb"])
+def test_a_model_that_has_no_classes_comes_back_from_its_file_alone(tmp_path, space, head):
+    model, L = regression(space, UNET, head), torch.rand(1, 1, 24, 40) * 100
+    model.save(tmp_path, {"steps": 7, "head": head})
+    loaded = Colorizer.load(tmp_path / FILE)
+    assert loaded.about == model.about | {"training": {"steps": 7, "head": head}}
+    assert loaded.about["classes"] is None and type(loaded.head) is type(model.head)
+    with torch.no_grad():
+        assert torch.equal(loaded(L), model(L)) and loaded(L).abs().max() > 0
+
+
+@pytest.mark.parametrize(("head", "used"), [("classes", {"grid": 20, "temperature": 0.5}), ("l1", None)])
+def test_what_a_model_is_made_of_is_read_from_two_sections_of_params(head, used):
+    classes = Classes(grid=20, neighbours=5, sigma=5.0, rebalance=0.5, temperature=0.5)
+    generator = {"head": head, "color_space": "lab"}
+    for section, backbone in ((UNet, UNET), (Bottleneck, BACKBONES[4])):
+        model = Colorizer.of(section(**generator, **backbone), classes)
+        assert model.about == {"generator": generator | backbone, "classes": used}
 
 
 def rewrite(folder, change) -> None:
@@ -83,6 +138,38 @@ def test_a_missing_extra_or_misshapen_weight_is_named(colorizer, tmp_path, chang
         Colorizer.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"backbone": "no_such"}, "not a model written by Tintype .*no_such"),
+        ({"head": "no_such"}, "not a model written by Tintype .*no_such"),
+        ({"color_space": "cmyk"}, "not a model written by Tintype .*cmyk"),
+        ({"head": "classes"}, "not a model written by Tintype"),  # which the file does not have
+        ({"stranger": 3}, "generator.backbone unet: these settings do not fit: .*stranger"),
+        ({"backbone": "zhang16"}, "generator.backbone zhang16: these settings do not fit: .*depth"),
+        ({"color_space": "rgb"}, "the weights do not fit .*network.head.weight"),
+        ({"width": 4}, "the weights do not fit .*network.stem"),
+    ],
+)
+def test_a_generator_that_is_not_there_or_that_settings_do_not_fit_is_named(tmp_path, change, said):
+    model = regression("lab", UNET)
+    model.about["generator"] |= change
+    model.save(tmp_path, {})
+    with pytest.raises(UserError, match=f"(?s){said}"):
+        Colorizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["generator", "classes", "training"])
+def test_a_file_that_does_not_say_all_is_refused(tmp_path, missing):
+    regression("lab", UNET).save(tmp_path, {})
+    with safe_open(tmp_path / FILE, "pt") as stored:
+        about = json.loads(stored.metadata()["tintype"])
+    del about[missing]
+    save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"tintype": json.dumps(about)})
+    with pytest.raises(UserError, match=f"not a model written by Tintype .*{missing}"):
+        Colorizer.load(tmp_path)
+
+
 def test_what_is_no_model_is_refused_with_the_reason(tmp_path):
     with pytest.raises(UserError, match="no model here"):
         Colorizer.load(tmp_path)
@@ -92,3 +179,44 @@ def test_what_is_no_model_is_refused_with_the_reason(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / FILE)
     with pytest.raises(UserError, match="not a model written by Tintype"):
         Colorizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("space", "head", "ours"),
+    # Of a head of 1 x 1 convolutions from 16 planes: its weights and biases, where their number is another.
+    [("lab", "l2", 0), ("rgb", "l1", 3 * 17), ("lightness", "smooth_l1", 17), ("lab", "classes", None)],
+)
+def test_a_model_takes_over_weights_of_the_same_name_and_shape_and_counts_them(space, head, ours):
+    torch.manual_seed(0)
+    other = regression("lab", UNET)
+    classes = {"grid": 30, "temperature": 0.38} if head == "classes" else None
+    model = Colorizer({"head": head, "color_space": space, **UNET}, classes)
+    theirs = {name: t.clone() for name, t in other.network.state_dict().items()}
+    before = {name: t.clone() for name, t in model.network.state_dict().items()}
+    ours = model.head.planes * 17 if ours is None else ours
+    total = sum(t.numel() for t in before.values())
+    assert model.take_over(other) == (total - ours, total)
+    own = {"head.weight", "head.bias"} if ours else set()
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(tensor, before[name] if name in own else theirs[name]), name
+    assert not torch.equal(before["head.weight"].flatten()[:16], theirs["head.weight"].flatten()[:16])
+    # They are copies: what the model learns from then on is its own.
+    for weight in model.network.parameters():
+        weight.data.add_(1)
+    assert all(torch.equal(t, theirs[name]) for name, t in other.network.state_dict().items())
+
+
+def test_from_another_network_a_model_takes_over_what_they_share():
+    torch.manual_seed(0)
+    other, model = (regression("lab", backbone) for backbone in BACKBONES[-2:])
+    with_draws = model.network.log_variance.weight.clone()
+    taken, total = model.take_over(other)
+    assert total - taken == 4 * (256 * 4 + 1), "the layer of the log variance"
+    assert torch.equal(model.network.code.weight, other.network.code.weight)
+    assert torch.equal(model.network.log_variance.weight, with_draws)
+    smaller = regression("lab", UNET | {"width": 4})
+    before = {name: t.clone() for name, t in smaller.network.state_dict().items()}
+    taken, _ = smaller.take_over(regression("rgb", UNET))
+    counts = sum(name.endswith("num_batches_tracked") for name in before)
+    assert taken == counts, "nothing else has the same shape"
+    assert all(torch.equal(t, before[name]) for name, t in smaller.network.state_dict().items())

@@ -50,6 +50,18 @@ def test_a_labelled_grid_is_the_grid_below_a_line_of_names():
     assert (swapped[: len(head)] != head).any()
 
 
+def test_a_name_wider_than_its_column_is_broken_after_hyphens():
+    rows = [[picture(40, 60), picture(40, 60)]]
+    sheet, head = (
+        sheets.labelled(rows, ["ebgan-after-colours", "cnn"]),
+        len(sheets.labelled(rows, ["a", "b"])),
+    )
+    assert len(sheet) == head + 2 * 18, "three lines instead of one"
+    assert not (sheet[: len(sheet) - 48, GAP + 60 : GAP + 60 + GAP] < 255).any(), (
+        "no name enters the next column"
+    )
+
+
 def test_samples_are_grey_predicted_and_true_in_three_rows():
     some = batch()
     ab = torch.full_like(some.ab, 90.0)  # more than sRGB can show

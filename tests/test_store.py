@@ -234,3 +234,88 @@ def test_what_is_shown_is_one_each_of_photographs_from_all_over_the_test_split(t
         for number in range(12):
             np.testing.assert_array_equal(shown[number], some[4 * number])
     assert shown.index["photograph"].is_unique
+
+
+# A copy with more records
+
+CONDITION = np.eye(6, dtype=np.uint8)
+
+
+def source(folder, conditions: bool) -> dict[str, list[np.ndarray]]:
+    """A store whose splits take turns in its index."""
+    folder.mkdir()
+    order = ["test", "train", "val", "train", "train", "val"]
+    some = records(0, [(5, 4), (3, 6), (8, 2), (2, 2), (7, 1), (4, 4)])
+    offsets, _ = store.write_shard(folder, "0000000.bin", some)
+    rows = [
+        row(split, [*NAMES, "e.png", "f.png"][number], some[number], "0000000.bin", offsets[number], copy=1)
+        | {"label": "NA", "left": 10 * number}
+        for number, split in enumerate(order)
+    ]
+    write_json(folder / "summary.json", {"ab_histogram": [[0, 0, 5]]})
+    if conditions:
+        np.save(folder / "conditions.npy", CONDITION)
+    complete(folder, rows, *(["conditions.npy"] if conditions else []))
+    return {split: [r for r, of in zip(some, order, strict=True) if of == split] for split in set(order)}
+
+
+@pytest.mark.parametrize("conditions", [False, True])
+def test_an_extended_copy_has_the_new_records_to_train_on_and_all_else_as_it_was(tmp_path, conditions):
+    ours, out = tmp_path / "ours", tmp_path / "out"
+    written = source(ours, conditions)
+    before = {path.name: path.read_bytes() for path in ours.iterdir()}
+    out.mkdir()
+    numbers = np.array([1, 2])  # of the training records, which are rows 1, 3 and 4
+    new = [255 - written["train"][number] for number in numbers]
+    store.extend(ours, out, "more.bin", numbers, iter(new))
+
+    for split in ("val", "test"):
+        old, copied = store.Split(ours, split), store.Split(out, split)
+        pd.testing.assert_frame_equal(old.index, copied.index)
+        for one, other in zip(written[split], copied, strict=True):
+            np.testing.assert_array_equal(one, other)
+    train, old = store.Split(out, "train"), store.Split(ours, "train")
+    for one, other in zip([*written["train"], *new], train, strict=True):
+        np.testing.assert_array_equal(one, other)
+    pd.testing.assert_frame_equal(train.index[:3], old.index)
+    kept = [column for column in store.COLUMNS if column not in ("copy", "shard", "offset")]
+    added = train.index[3:].reset_index(drop=True)
+    pd.testing.assert_frame_equal(added[kept], old.index.loc[numbers, kept].reset_index(drop=True))
+    assert list(added["photograph"]) == ["null", "e.png"] and set(added["label"]) == {"NA"}
+    assert set(added["copy"]) == {2}, "a copy that the source does not have"
+    if conditions:
+        all = train.conditions(np.arange(5))
+        np.testing.assert_array_equal(all, CONDITION[[1, 3, 4, 3, 4]])
+        np.testing.assert_array_equal(store.Split(out, "val").conditions(np.arange(2)), CONDITION[[2, 5]])
+    else:
+        assert train.conditions(np.arange(5)) is None
+    assert (out / "summary.json").read_bytes() == before["summary.json"]
+    assert {path.name: path.read_bytes() for path in ours.iterdir()} == before, "the source stays as it is"
+    assert {path.name for path in out.iterdir()} == {*before, "more.bin"}
+
+
+@pytest.mark.parametrize("name", ["0000000.bin", "more.bin", "index.csv", "conditions.npy"])
+def test_a_damaged_file_of_an_extended_copy_is_named(tmp_path, name):
+    ours, out = tmp_path / "ours", tmp_path / "out"
+    written = source(ours, conditions=True)
+    out.mkdir()
+    store.extend(ours, out, "more.bin", np.array([0]), written["train"][:1])
+    data = bytearray((out / name).read_bytes())
+    data[-2] ^= 1
+    (out / name).write_bytes(data)
+    with pytest.raises(UserError, match=rf"{name}: damaged"):
+        store.Split(out, "val")
+
+
+def test_a_store_is_not_extended_twice_by_shards_of_one_name_and_none_at_all_is_fine(tmp_path, make_store):
+    source, once, twice, same = (tmp_path / name for name in ("source", "once", "twice", "same"))
+    picture = np.zeros((4, 8, 8), np.uint8)
+    for folder in (source, once, twice, same):
+        folder.mkdir()
+    make_store(source, "train", [picture])
+    (source / "summary.json").write_text("{}")
+    store.extend(source, once, "more.bin", np.array([0]), [picture + 1])
+    with pytest.raises(UserError, match=r"more\.bin already"):
+        store.extend(once, twice, "more.bin", np.array([0]), [picture + 2])
+    store.extend(source, same, "more.bin", np.array([], int), [])
+    assert len(store.Split(same, "train")) == 1 and (store.Split(same, "train")[0] == 0).all()

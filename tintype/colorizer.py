@@ -22,7 +22,7 @@ FILE = "model.safetensors"
 class Colorizer(nn.Module):
     """Lightness in, colours out, for pictures of any size.
 
-    generator: `backbone`, a file in `tintype/networks`; `head`, one in `tintype/networks/heads`;
+    generator: `backbone`, a file in `tintype/networks/backbones`; `head`, one in `tintype/networks/heads`;
     `color_space`, a key of `color_spaces.SPACES`; and the settings of the network. classes: `grid` of the ab
     classes and `temperature` of the annealed mean, for the head that has classes, else None. Attributes:
     `about`, both; and `training`, how it was trained, where it was loaded.
@@ -38,7 +38,7 @@ class Colorizer(nn.Module):
         build = import_module(f"tintype.networks.backbones.{backbone}").build
         try:
             self.network = build(self.head.planes, **settings)
-        except TypeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"generator.backbone {backbone}: these settings do not fit: {error}") from None
 
     @classmethod
@@ -49,7 +49,8 @@ class Colorizer(nn.Module):
 
     def forward(self, L: Tensor) -> Tensor:
         """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], of any height and width."""
-        return self._enlarged(self.network(self._padded(L)), L)
+        planes, _ = planes_and_penalty(self.network(self._padded(L)))
+        return self._enlarged(planes, L)
 
     def ab(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
         """ab (N, 2, *size) of what the network gave, (N, planes, h, w)."""
@@ -114,6 +115,8 @@ class Colorizer(nn.Module):
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             colorizer = cls(about["generator"], about["classes"])
             colorizer.about["training"] = about["training"]
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
         except (SafetensorError, KeyError, TypeError, ImportError, json.JSONDecodeError) as error:
             raise UserError(
                 f"{file}: not a model written by Tintype ({type(error).__name__}: {error})"

@@ -95,15 +95,17 @@ def extend(source: Path, out: Path, shard: str, numbers: np.ndarray, records: It
     """Write into `out` a copy of a store with more training records, in a shard of their own.
 
     numbers: of the source's training records, in its order, that the new ones are copies of but for their
-    colours. The summary stays that of the source.
+    colours. The summary stays that of the source. Raises UserError where it has a shard of this name.
     """
     index, conditions = _opened(source)
+    if shard in set(index["shard"]):
+        raise UserError(f"{source}: has a shard {shard} already; start from the store that it was made from")
     numbers = np.flatnonzero(index["split"] == "train")[numbers]
     names = [*pd.read_csv(source / CONTENTS)["file"], "summary.json"]
     for name in names:
         shutil.copyfile(source / name, out / name)
     offsets, _ = write_shard(out, shard, records)
-    copies = index.iloc[numbers].assign(shard=shard, offset=offsets, copy=index["copy"].max() + 1)
+    copies = index.iloc[numbers].assign(shard=shard, offset=np.array(offsets, int), copy=index["copy"].max() + 1)
     pd.concat([index, copies])[COLUMNS].to_csv(out / INDEX, index=False, lineterminator="\n")
     if conditions.shape[1]:
         np.save(out / CONDITIONS, np.concatenate([conditions, conditions[numbers]]))

@@ -1,5 +1,7 @@
 """Pictures side by side: grids of samples, contact sheets."""
 
+import re
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -8,7 +10,7 @@ from torch import Tensor
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb, to_uint8
 
-_GAP = 4
+_GAP, _TEXT, _LINE = 4, 16, 18  # pixels
 
 
 def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
@@ -37,16 +39,29 @@ def samples(batch: Batch, ab: Tensor) -> np.ndarray:
 
 
 def labelled(rows: list[list[np.ndarray]], names: list[str]) -> np.ndarray:
-    """A grid with a name above each column; uint8 (H, W, 3)."""
+    """A grid with a name above each column, broken after a hyphen where it is wider; uint8 (H, W, 3)."""
     sheet = grid(rows)
-    size = 16
-    head = Image.new("RGB", (sheet.shape[1], size + 2 * _GAP), "white")
-    draw, font = ImageDraw.Draw(head), ImageFont.load_default(size)
-    left = _GAP
-    for column, name in enumerate(names):
-        draw.text((left, _GAP), name, fill="black", font=font)
-        left += max(row[column].shape[1] for row in rows) + _GAP
+    font = ImageFont.load_default(_TEXT)
+    widths = [max(row[column].shape[1] for row in rows) for column in range(len(names))]
+    heads = [_broken(name, font, width) for name, width in zip(names, widths, strict=True)]
+    height = _LINE * max(map(len, heads)) + 2 * _GAP
+    head = Image.new("RGB", (sheet.shape[1], height), "white")
+    draw, left = ImageDraw.Draw(head), _GAP
+    for lines, width in zip(heads, widths, strict=True):
+        for number, line in enumerate(lines):
+            draw.text((left, _GAP + _LINE * number), line, fill="black", font=font)
+        left += width + _GAP
     return np.concatenate([np.asarray(head), sheet])
+
+
+def _broken(name: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """The lines of a name, none wider than `width` pixels if its parts are not."""
+    lines = [""]
+    for part in re.findall("[^-]+-?", name):
+        if lines[-1] and font.getlength(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def fit(picture: np.ndarray, longest: int) -> np.ndarray:

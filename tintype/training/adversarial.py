@@ -116,11 +116,11 @@ class Adversarial:
             for number, (batch, (L, real)) in enumerate(zip(parts, shown, strict=True), start=1):
                 with self.fabric.no_backward_sync(self.G, enabled=number < len(parts)):
                     fake, penalty = fakes[0] if len(parts) == 1 else self._fake(batch)
-                    adversarial, found = self._judged(L, fake)
+                    adversarial = self._judged(L, fake, figures)
                     pixel = F.l1_loss(fake, real)
                     loss = self.model.pixel * pixel + self.model.adversarial * adversarial + penalty.mean()
                     self.fabric.backward(loss / len(parts))
-                _note(figures, {"G_adversarial": adversarial, "G_pixel": pixel, **found})
+                _note(figures, {"G_adversarial": adversarial, "G_pixel": pixel})
             norm = clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
             _note(figures, {"G_grad_norm": norm})
             self.G_optimizer.step()
@@ -171,9 +171,9 @@ class Adversarial:
         colours = self.colorizer.space.scaled(batch.L, batch.ab)
         return tuple(F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (batch.L, colours))
 
-    def _judged(self, L: Tensor, fake: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The generator's adversarial loss, a mean over its adversaries, and figures of theirs."""
-        losses, figures = [], {}
+    def _judged(self, L: Tensor, fake: Tensor, figures: dict[str, list[Tensor]]) -> Tensor:
+        """The generator's adversarial loss, a mean over its adversaries, whose figures are noted."""
+        losses = []
         for adversary in self.adversaries:
             adversary.discriminator.requires_grad_(False)
             # Not through the wrapper that collects the discriminator's gradients from all ranks.
@@ -182,9 +182,9 @@ class Adversarial:
                     adversary.discriminator, L, fake[:, adversary.channels]
                 )
             losses.append(loss)
-            figures |= found
+            _note(figures, found)
             adversary.discriminator.requires_grad_(True)
-        return torch.stack(losses).mean(), figures
+        return torch.stack(losses).mean()
 
 
 def _note(figures: dict[str, list[Tensor]], found: dict[str, Tensor]) -> None:

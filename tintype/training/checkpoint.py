@@ -102,7 +102,7 @@ class Checkpoint:
     @property
     def due(self) -> bool:
         """Whether it is time to save."""
-        return self.stopped or time.monotonic() - self._saved >= self.every
+        return time.monotonic() - self._saved >= self.every
 
     def load(self) -> dict[str, Any] | None:
         """The saved state, with the random generators as they were; None where there is none.

@@ -28,5 +28,5 @@ class UNetPerChannel(nn.Module):
 
 
 def build(outputs: int, *, width: int, depth: int, output_stride: int) -> UNetPerChannel:
-    """One U-Net of these settings (see tintype/networks/unet.py) for each of `outputs` planes."""
+    """One U-Net of these settings (those of `unet`) for each of `outputs` planes."""
     return UNetPerChannel(outputs, width, depth, output_stride)

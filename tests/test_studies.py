@@ -1,0 +1,432 @@
+"""Studies: what their params change of the project's, and whether their stages list what shapes results."""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+import sys
+from copy import deepcopy
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+from dvc.utils.serialize import load_yaml
+
+from stages import pretrain_generator
+from tintype import params, studies
+from tintype.console import UserError
+
+ROOT = Path(__file__).parents[1]
+BASE = load_yaml(ROOT / "params.yaml")
+FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "studies").glob("*/params.yaml"))
+NAMES = [path.parent.name for path in FILES]
+STUDY = {
+    "base": str(ROOT / "params.yaml"),
+    "experiment": "tintype-trial",
+    "values": "small",
+    "small": {
+        "backbones": {
+            "unet": {"width": 8, "depth": 2, "output_stride": 2},
+            "unet_per_channel": {"width": 4, "depth": 3, "output_stride": 1},
+        },
+        "model": {"width": 16, "adversaries": "joint", "pixel": 1.0, "adversarial": 0.2},
+        "training": {"film": 0.25},
+        "pretrain": {"steps": 11, "smaller": {"factor": 2, "until": 0.3}},
+    },
+    "large": {
+        "backbones": {"unet": {"width": 64, "depth": 4, "output_stride": 2}},
+        "model": {"width": 32, "adversaries": "joint", "pixel": 1.0, "adversarial": 0.2},
+        "adversarial": {"shared": {"steps": 77}},
+    },
+    "models": {
+        "pretrained": {
+            "plain-1": {"seed": 1, "generator": {"backbone": "unet", "head": "l1", "color_space": "rgb"}},
+            "apart-7": {
+                "seed": 7,
+                "generator": {"backbone": "unet_per_channel", "head": "l2", "color_space": "lab"},
+                "pretrain": {"steps": 12, "smaller": {"factor": 4}},
+            },
+        },
+        "adversarial": {
+            "gan-1": {
+                "seed": 1,
+                "model": {"init": "plain-1", "objective": "vanilla", "discriminator": "patch"},
+            },
+            "wide-1": {
+                "seed": 1,
+                "model": {"init": "plain-1", "objective": "vanilla", "discriminator": "patch", "width": 20},
+                "adversarial": {"shared": {"lr": 0.5}},
+            },
+        },
+    },
+}
+
+
+def written(folder: Path, *changes: tuple[str, object]) -> Path:
+    """STUDY in a file, with values replaced; paths have slashes."""
+    study = deepcopy(STUDY)
+    for path, value in changes:
+        *above, key = path.split("/")
+        section = study
+        for step in above:
+            section = section[step]
+        section[key] = value
+    file = folder / "params.yaml"
+    file.write_text(json.dumps(study))  # JSON is YAML 1.2
+    return file
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    return written(tmp_path_factory.mktemp("study"))
+
+
+def test_a_studys_values_go_over_the_bases_and_the_bases_hold_elsewhere(study):
+    expected = deepcopy(BASE)
+    expected["pretrain"] |= STUDY["small"]["pretrain"]
+    expected["training"] |= STUDY["small"]["training"]
+    expected["runtime"]["tracking"]["experiment"] = "tintype-trial"
+    assert params.load(study).model_dump(mode="json") == expected
+
+
+def test_a_models_own_values_go_over_the_studys(study):
+    assert params.load(study, "plain-1").pretrain.steps == 11
+    own = params.load(study, "apart-7")
+    assert (own.pretrain.steps, own.pretrain.lr) == (12, BASE["pretrain"]["lr"])
+    assert own.pretrain.smaller.model_dump() == {"factor": 4, "until": 0.3}
+    of_wide = params.load(study, "wide-1").adversarial
+    assert (of_wide.models["wide-1"].width, of_wide.shared.lr) == (20, 0.5)
+    of_gan = params.load(study, "gan-1").adversarial
+    assert (of_gan.models["gan-1"].width, of_gan.shared.lr) == (16, BASE["adversarial"]["shared"]["lr"])
+
+
+def test_large_values_stand_in_for_small_ones_and_never_join_them(tmp_path):
+    large = params.load(written(tmp_path, ("values", "large")), "plain-1")
+    assert large.generator.width == 64 and large.adversarial.shared.steps == 77
+    assert large.pretrain.steps == BASE["pretrain"]["steps"]
+    assert large.training.film == BASE["training"]["film"]
+
+
+def test_a_model_has_its_backbones_settings_its_seed_and_its_experiment(study):
+    loaded = params.load(study, "apart-7")
+    expected = {"backbone": "unet_per_channel", "head": "l2", "color_space": "lab"}
+    assert loaded.generator.model_dump() == expected | STUDY["small"]["backbones"]["unet_per_channel"]
+    assert loaded.seed == 7
+    assert loaded.runtime.tracking.experiment == "tintype-trial"
+    assert params.load(study, "gan-1").generator.model_dump() == BASE["generator"]  # it has none of its own
+
+
+@pytest.mark.xfail(strict=True, reason="a model's own values go into mappings of the study itself")
+def test_merging_changes_neither_the_base_nor_the_study(study):
+    checked, base = studies.checked(deepcopy(STUDY), study), deepcopy(BASE)
+    for name in checked.all_models:
+        studies.merged(base, checked, study, name)
+    assert base == BASE
+    assert checked == studies.checked(deepcopy(STUDY), study)
+
+
+VANILLA = {"init": "plain-1", "objective": "vanilla", "discriminator": "patch"}
+
+
+@pytest.mark.parametrize(
+    ("change", "model", "says"),
+    [
+        (None, "nobody-1", "found model nobody-1, allowed: plain-1, apart-7, gan-1, wide-1"),
+        (("models/more", {"plain": {"seed": 1}}), None, "models.more.plain: a name ends in its seed: ...-1"),
+        (("models/more", {"plain-2": {"seed": 1}}), None, "models.more.plain-2: a name ends in its seed"),
+        (("models/more", {"plain-1": {"seed": 1}}), None, "plain-1: there are two models of this name"),
+        (("values", "large"), "apart-7", "large.backbones: no settings of unet_per_channel, for apart-7"),
+        (("values", "medium"), None, "values: input should be 'small' or 'large'"),
+        (("smal", {}), None, "smal: "),
+        (("small/pretrian", {}), None, "small.pretrian: "),
+        (("models/adversarial/gan-1/sed", 1), None, "models.adversarial.gan-1.sed: "),
+        (("models/adversarial/gan-1/seed", "1"), None, "models.adversarial.gan-1.seed: "),
+        (("small/pretrain/steps", 0), None, "pretrain.steps: found 0, allowed: a whole number of at least 1"),
+        (("small/training/flim", 1), None, "training.flim: unknown key, allowed here: precision, "),
+        (("small/backbones/unet/wdth", 8), "plain-1", "generator.wdth: unknown key, allowed here: head, "),
+        (("small/model/width", 1), "gan-1", "adversarial.models.gan-1.width: found 1, allowed: "),
+        (
+            ("models/adversarial/gan-1/model", VANILLA | {"init": "plain-9"}),
+            "gan-1",
+            'adversarial.models.gan-1.init: found "plain-9", allowed: cnn, plain-1, apart-7, ',
+        ),
+    ],
+)
+def test_a_mistake_in_a_study_is_named_with_its_file_its_place_and_what_is_allowed(
+    tmp_path, change, model, says
+):
+    file = written(tmp_path, *([change] if change else []))
+    with pytest.raises(UserError) as error:
+        params.load(file, model)
+    assert any(line.startswith(f"{file}: ") and says in line for line in str(error.value).splitlines())
+
+
+@pytest.mark.xfail(strict=True, raises=(KeyError, TypeError), reason="ends with a traceback")
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("base", str(ROOT / "studies/objectives/params.yaml")),
+        ("models/pretrained/plain-1/generator/backbone", ["unet"]),
+    ],
+)
+def test_a_base_or_a_backbone_that_is_none_is_a_mistake_like_any_other(tmp_path, change):
+    file = written(tmp_path, change)
+    with pytest.raises(UserError, match=f"^{file}: "):
+        params.load(file, "plain-1")
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"elsewhere\.yaml: no such file; run from the project's folder"):
+        params.load(written(tmp_path, ("base", "elsewhere.yaml")))
+
+
+def test_a_stage_that_is_asked_for_a_model_of_no_study_says_so_before_any_work(study, tmp_path):
+    places = f"--params {study} --data {tmp_path} --curve {tmp_path}/curve.csv --out {tmp_path}/nobody-1"
+    with pytest.raises(UserError, match="found model nobody-1, allowed: plain-1, "):
+        pretrain_generator.main(places.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_with_a_wrong_study_exits_with_2(tmp_path):
+    file = written(tmp_path, ("small/training/film", 2))
+    command = f"-m stages.download --params {file} --set photos --out {tmp_path}/out"
+    command = [sys.executable, *command.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {file}: training.film: found 2, allowed: ")
+
+
+# The committed studies
+
+
+@cache
+def committed(name: str) -> studies.Study:
+    return params.study(ROOT / f"studies/{name}/params.yaml")
+
+
+@pytest.mark.parametrize("values", ["small", "large"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_study_is_valid_for_every_model(name, values, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tree = load_yaml(ROOT / f"studies/{name}/params.yaml") | {"values": values}
+    (tmp_path / "params.yaml").write_text(json.dumps(tree))
+    for model in committed(name).all_models:
+        assert params.load(tmp_path / "params.yaml", model).seed == committed(name).seeds[model]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_says_for_small_and_large_values_of_the_same_things(name):
+    # A stage lists those sections of `values`; one that is missing would stop it.
+    small, large = committed(name).small, committed(name).large
+    assert small.model_fields_set == large.model_fields_set
+    assert small.backbones.keys() == large.backbones.keys()
+
+
+def test_each_study_has_an_mlflow_experiment_of_its_own():
+    experiments = [committed(name).experiment for name in NAMES]
+    assert len({BASE["runtime"]["tracking"]["experiment"], *experiments}) == 1 + len(NAMES)
+
+
+# Their stages
+
+SECTIONS = {  # of a study's values, that a stage reads
+    "stages.pretrain_generator": ["training", "pretrain"],
+    "stages.adversarial_train": ["training", "adversarial", "model"],
+    "stages.compare": ["classes"],
+    "stages.sample": [],
+    "stages.download": [],
+}
+REPLACED = re.compile(
+    r"seed|generator|(adversarial\.models|download)\..*"
+)  # by what the study has of a model
+
+
+class Instance:
+    """A stage as DVC resolves it; all paths from the project's folder."""
+
+    def __init__(self, stage) -> None:
+        def path(file: str) -> str:
+            return Path(file).relative_to(ROOT).as_posix()
+
+        self.address, self.file = stage.addressing, Path(path(stage.path))
+        words = shlex.split(stage.cmd)
+        self.script = words[2]
+        self.options = dict(zip(words[3::2], words[4::2], strict=True))
+        self.name = self.options.get("--model") or Path(self.options.get("--out", "")).name
+        self.deps = {path(dep.fs_path) for dep in stage.deps if not hasattr(dep, "params")}
+        self.params = {path(dep.fs_path): set(dep.params) for dep in stage.deps if hasattr(dep, "params")}
+        self.outs = [path(out.fs_path) for out in stage.outs]
+
+    @property
+    def study(self) -> str:
+        return self.file.parent.name
+
+
+@pytest.fixture(scope="module")
+def instances() -> list[Instance]:
+    with Repo(ROOT, config={"core": {"no_scm": True}}) as repo:  # an unpacked archive too
+        return [Instance(stage) for stage in repo.index.stages]
+
+
+@pytest.fixture(scope="module")
+def of_studies(instances) -> list[Instance]:
+    return [instance for instance in instances if instance.file != Path("dvc.yaml")]
+
+
+@cache
+def of_root(script: str) -> dict:
+    """The root's stage of a script, as it is written."""
+    stages = (stage.get("do", stage) for stage in load_yaml(ROOT / "dvc.yaml")["stages"].values())
+    return next(stage for stage in stages if f"-m {script} " in stage["cmd"])
+
+
+def generators(study: studies.Study, name: str) -> set[tuple[str, str]]:
+    """Backbone and head of a model, and of those that it starts from."""
+    if name not in study.all_models:
+        return {(BASE["generator"]["backbone"], BASE["generator"]["head"])}
+    model = study.all_models[name]
+    own = {(model.generator["backbone"], model.generator["head"])} if model.generator else set()
+    init = model.model.get("init")
+    return own | (generators(study, init) if init else set())
+
+
+@cache
+def imported(file: str, package: str) -> frozenset[str]:
+    """A file, the files of a package that it imports at its top, and those that they import."""
+    found = {file}
+    for node in ast.parse((ROOT / file).read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(package):
+            places = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+            files = [place.replace(".", "/") + ".py" for place in places]
+            found |= {other for file in files if (ROOT / file).is_file() for other in imported(file, package)}
+    return frozenset(found)
+
+
+def needed(instance: Instance) -> set[str]:
+    """The Python files that shape a stage's results, after the root's stage of the same script."""
+    study, script = committed(instance.study), instance.script
+    own = script.replace(".", "/") + ".py"
+    if script == "stages.download":
+        source = study.download[instance.options["--set"]].source
+        return {own, *source_code(source)}
+    values = {}
+    if script == "stages.compare":  # which scores as `evaluate` does
+        pairs = set().union(*(generators(study, name) for name in study.all_models))
+        listed = {own, *of_root("stages.evaluate")["deps"]} - {"stages/evaluate.py"}
+    elif script == "stages.sample":
+        pairs = generators(study, study.sampling.model)
+        listed = {own, "tintype/colorizer.py", "tintype/store.py", "tintype/report/sheets.py"}
+        listed |= {dep for dep in of_root("stages.evaluate")["deps"] if "networks" in dep}
+    else:
+        pairs, values = generators(study, instance.name), study.all_models[instance.name].model
+        listed = of_root(script)["deps"]
+        if "--encoder" in instance.options:
+            listed = {*listed, *source_code("backbones")}
+    known = {f"item.{key}": str(value) for key, value in values.items()}
+    return {
+        file
+        for backbone, head in pairs
+        for dep in listed
+        if dep.endswith(".py")
+        for file in imported(
+            resolved(dep, known | {"generator.backbone": backbone, "generator.head": head}),
+            "tintype.networks",
+        )
+    }
+
+
+def source_code(name: str) -> set[str]:
+    observers = {"tintype/__init__.py", "tintype/console.py", "tintype/files.py"}
+    return set(imported(f"tintype/sources/{name}.py", "tintype")) - observers
+
+
+def resolved(dep: str, known: dict[str, str]) -> str:
+    return re.sub(r"\$\{([a-z.]+)\}", lambda match: known[match[1]], dep)
+
+
+def test_the_stages_of_every_study_list_the_code_that_the_roots_stage_of_the_script_lists(of_studies):
+    missing = {one.address: needed(one) - one.deps for one in of_studies}
+    assert {address: files for address, files in missing.items() if files} == {}
+
+
+def test_every_file_that_a_stage_lists_exists_and_the_rest_is_made_by_stages(instances):
+    made = [out for instance in instances for out in instance.outs]
+    for instance in instances:
+        for dep in instance.deps:
+            if dep.split("/")[0] in ("data", "models", "reports"):
+                assert any(f"{out}/".startswith(f"{dep}/") for out in made), (instance.address, dep)
+            else:
+                assert (ROOT / dep).is_file(), (instance.address, dep)
+
+
+def test_no_two_stages_write_to_the_same_place(instances):
+    outs = sorted((f"{out}/", instance.address) for instance in instances for out in instance.outs)
+    for (one, by), (other, also_by) in pairwise(outs):
+        assert not other.startswith(one), (by, also_by)
+
+
+def test_what_a_stage_writes_is_where_its_command_says(of_studies):
+    for instance in of_studies:
+        for option in ("--out", "--curve", "--pictures", "--sheet", "--figures", "--store"):
+            if place := instance.options.get(option):
+                assert any(f"{out}/".startswith(f"{place}/") for out in instance.outs), (
+                    instance.address,
+                    option,
+                )
+
+
+def test_the_stages_of_every_study_list_the_values_that_they_read(of_studies):
+    for instance in of_studies:
+        study, own = (
+            committed(instance.study),
+            instance.params.get(instance.file.parent.as_posix() + "/params.yaml"),
+        )
+        values, read = getattr(study, study.values), set()
+        sections = SECTIONS[instance.script]
+        if instance.name in study.all_models:
+            groups = [group for group, models in study.models.items() if instance.name in models]
+            read |= {"values", f"models.{groups[0]}.{instance.name}"}
+            if generator := study.all_models[instance.name].generator:
+                read.add(f"{study.values}.backbones.{generator['backbone']}")
+                sections = [*sections, "classes"]
+        read |= {f"{study.values}.{section}" for section in sections if getattr(values, section)}
+        read |= {"models"} if instance.script == "stages.compare" else set()
+        assert read <= (own or set()), instance.address
+
+
+def test_the_stages_of_every_study_list_the_values_of_the_base_that_the_roots_list(of_studies):
+    for instance in of_studies:
+        if instance.script in ("stages.compare", "stages.sample"):
+            continue
+        listed = {name for name in of_root(instance.script)["params"] if not REPLACED.fullmatch(name)}
+        assert listed <= instance.params.get("params.yaml", set()), instance.address
+
+
+def test_a_study_depends_on_its_own_params_and_the_root_on_no_studys(instances):
+    for instance in instances:
+        allowed = {Path("params.yaml"), instance.file.parent / "params.yaml"}
+        assert {Path(file) for file in instance.params} <= allowed, instance.address
+        assert not any(dep.startswith("studies/") for dep in instance.deps), instance.address
+
+
+def test_every_model_of_every_study_is_trained_by_one_stage_and_compared(of_studies):
+    for name in NAMES:
+        stages = [instance for instance in of_studies if instance.study == name]
+        trained = [instance for instance in stages if "--curve" in instance.options]
+        assert sorted(one.name for one in trained) == sorted(committed(name).all_models)
+        (compare,) = [instance for instance in stages if instance.script == "stages.compare"]
+        for one in trained:
+            assert Path(one.options["--out"]).parent == Path(compare.options["--models"])
+            assert Path(one.options["--curve"]).parent == Path(compare.options["--curves"])
+
+
+def test_dvc_lists_the_stages_of_the_root_and_of_every_study():
+    command = [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.split()
+    assert {"report", *(f"studies/{name}/dvc.yaml:compare" for name in NAMES)} <= set(listed)
+    assert len(NAMES) >= 6
