@@ -105,7 +105,8 @@ def extend(source: Path, out: Path, shard: str, numbers: np.ndarray, records: It
     for name in names:
         shutil.copyfile(source / name, out / name)
     offsets, _ = write_shard(out, shard, records)
-    copies = index.iloc[numbers].assign(shard=shard, offset=np.array(offsets, int), copy=index["copy"].max() + 1)
+    own = {"shard": shard, "offset": np.array(offsets, int), "copy": index["copy"].max() + 1}
+    copies = index.iloc[numbers].assign(**own)
     pd.concat([index, copies])[COLUMNS].to_csv(out / INDEX, index=False, lineterminator="\n")
     if conditions.shape[1]:
         np.save(out / CONDITIONS, np.concatenate([conditions, conditions[numbers]]))
