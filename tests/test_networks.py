@@ -43,6 +43,29 @@ def test_every_weight_of_the_unet_takes_part(depth, output_stride):
     assert_every_weight_takes_part(network, network(pictures(2, 32, 32)[0]))
 
 
+def count(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def test_the_parameters_of_the_unet_are_those_of_its_layers():
+    def conv(inputs: int, outputs: int, kernel: int = 3) -> int:
+        return inputs * outputs * kernel**2 + 2 * outputs  # no bias, but batch normalisation
+
+    down = [conv(1, 4), conv(4, 8), conv(8, 8), conv(8, 16), conv(16, 16)]
+    # The decoder stops at half the size: one step up, from 16 channels to 8, which join the encoder's 8.
+    up, head = [conv(16, 8, kernel=1), conv(16, 8)], 8 * 5 + 5
+    assert count(unet.build(5, width=4, depth=2, output_stride=2)) == sum(down + up) + head
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_parameters_of_the_discriminators_are_those_of_their_layers(channels):
+    layers = [(1 + channels, 8), (8, 16), (16, 32), (32, 1)]
+    assert count(patch.build(width=8, channels=channels)) == sum(16 * a * b + b for a, b in layers)
+    encoder, decoder = [(1 + channels, 4), (4, 8), (8, 4)], [(5, 8), (9, 4), (5, 4), (4, channels)]
+    expected = sum(16 * a * b + b for a, b in encoder) + sum(9 * a * b + b for a, b in decoder)
+    assert count(autoencoder.build(width=8, channels=channels)) == expected
+
+
 def test_unet_widens_to_eight_times_its_width_and_no_further():
     network = unet.build(5, width=4, depth=5, output_stride=1)
     assert [down[0][0].out_channels for down in network.down] == [8, 16, 32, 32, 32]

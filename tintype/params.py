@@ -22,9 +22,9 @@ from tintype import params_wording as wording
 from tintype import studies
 from tintype.console import UserError, run
 from tintype.params_schema import Params
+from tintype.studies import FLOORS
 
 PRETRAINED = "cnn"  # the generator that pretraining makes and adversarial training starts from
-FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
 
 
 def load(path: Path | str = "params.yaml", model: str | None = None) -> Params:
@@ -40,7 +40,7 @@ def load(path: Path | str = "params.yaml", model: str | None = None) -> Params:
     if _is_study(tree):
         found = studies.checked(tree, path)
         tree = studies.merged(_parse(Path(found.base)), found, path, model)
-        inits += [*found.seeds, None]
+        inits += [*(name for name in found.seeds if name != model), None]
     params, problems = None, {}
     try:
         params = Params.model_validate(tree)
@@ -66,7 +66,7 @@ def sets(path: Path | str) -> dict[str, Any]:
 
 
 def _is_study(tree: dict) -> bool:
-    return "base" in tree
+    return "base" in tree or "experiment" in tree
 
 
 def _parse(path: Path) -> dict:

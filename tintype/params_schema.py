@@ -4,126 +4,28 @@ Every value stands in `params.yaml`. What a message calls "allowed" is derived f
 key needs its line here and nothing else; a rule between keys goes into `params.py`.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Unit = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]  # of a running mean, which at 1 would never move
-Zoom = Annotated[float, Field(ge=0.25, le=4)]  # further, and a tile shows specks or blur instead of a picture
-Width = Annotated[int, Field(ge=4)]  # channels; fewer cannot carry lightness, two colours and an edge
-Text = Annotated[str, Field(min_length=1)]
-_from_list = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-# Python has 1 == 1.0 == True, and so has a Literal of whole numbers.
-_only_int = BeforeValidator(lambda value: value if type(value) is int else None)
-OutputStride = Annotated[Literal[1, 2, 4], _only_int]
-Conversion = Literal[
-    *("lab", "luma601", "luma709", "average", "panchromatic", "orthochromatic", "red", "green", "blue"),
-    *("canny", "xdog"),
-]
-
-
-def _files(folder: str, *others: str) -> tuple[str, ...]:
-    """What may be named in params.yaml: the files of a folder, less those that are something else."""
-    files = (Path(__file__).parent / folder).glob("*.py")
-    return tuple(sorted({file.stem for file in files} - {"__init__", *others}))
-
-
-class Section(BaseModel):
-    """A mapping in `params.yaml` whose keys are all known and all required."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Gathered(Section):
-    watch: Text  # a file or folder: when it changes, DVC gathers the set again
-
-
-class Bundled(Gathered):
-    source: Literal["bundled"]
-    pictures: Literal["colour", "grey"]
-
-
-class Files(Gathered):
-    licence: str
-    group: Literal["picture", "folder"]  # what never parts into training and test
-    held_out: Text | None  # a folder below which all is the publisher's test split
-
-
-class Folder(Files):
-    source: Literal["folder"]
-    path: Text
-
-
-class Archive(Files):
-    source: Literal["archive"]
-    url: Annotated[str, Field(pattern="^(https?|file):")]
-    checksum: Annotated[str, Field(pattern="^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None
-    bytes: Count | None
-    max_files: Count
-    max_bytes: Count
-
-
-class OpenImages(Gathered):
-    source: Literal["open_images"]
-    ids: Text
-    base: Annotated[str, Field(pattern="^https?:")]
-    split: Literal["train", "validation", "test"]
-    pick: Literal["first", "last", "sample"]
-    count: Count
-    max_failures: Unit
-
-
-class ImageNet(Gathered):
-    source: Literal["imagenet"]
-    path: Text
-    test: Literal["val5k", "ctest10k"]
-    names: Text | None
-
-
-class Icons(Gathered):
-    source: Literal["icons"]
-    path: Text | None
-    licence: str
-
-
-class Sketches(Gathered):
-    source: Literal["sketches"]
-    path: Text
-    colour: Text
-    sketches: Text | None
-    licence: str
-
-
-class Weights(Gathered):
-    source: Literal["backbones"]
-    net: Literal["squeeze", "alex", "vgg"]
-    file: Text | None
-
-
-EncoderName = Literal["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
-
-
-class EncoderWeights(Gathered):
-    source: Literal["backbones"]
-    net: EncoderName
-    file: Text | None
-
-
-Pictures = Annotated[
-    Bundled | Folder | Archive | OpenImages | ImageNet | Icons | Sketches, Field(discriminator="source")
-]
-
-
-class Download(Section):
-    photos: Pictures
-    bw: Annotated[Bundled | Folder | Archive, Field(discriminator="source")]
-    weights: Weights
+from tintype.params_download import Download, EncoderName
+from tintype.params_types import (
+    Conversion,
+    Count,
+    Decay,
+    NotNegative,
+    OutputStride,
+    Positive,
+    Section,
+    Share,
+    Text,
+    Unit,
+    Width,
+    Zoom,
+    files,
+    from_list,
+    only_int,
+)
 
 
 class Regions(Section):
@@ -136,7 +38,7 @@ class Regions(Section):
 class Augment(Section):
     copies: Annotated[int, Field(ge=0)]
     flip: bool
-    scale: Annotated[tuple[Zoom, Zoom], _from_list]
+    scale: Annotated[tuple[Zoom, Zoom], from_list]
     rotation: Annotated[float, Field(ge=0, le=45)]  # degrees; further, and another side of the picture is up
     exposure: Unit
 
@@ -194,7 +96,7 @@ class Prepare(Section):
 
 
 class AnyGenerator(Section):
-    head: Literal[*_files("networks/heads", "head")]
+    head: Literal[*files("networks/heads", "head")]
     color_space: Literal["lab", "rgb", "lightness"]
 
 
@@ -232,7 +134,7 @@ class Variational(Bottleneck):
 
 _generators = [UNet, Zhang16, TorchvisionUNet, Bottleneck, Variational]
 _known = ("unet", "unet_per_channel", "zhang16", "torchvision_unet", "bottleneck", "variational")
-if _more := _files("networks/backbones", *_known):
+if _more := files("networks/backbones", *_known):
 
     class OwnBackbone(AnyGenerator, extra="allow"):
         """Of a file that has no class here: its `build` says which settings it takes."""
@@ -262,7 +164,7 @@ class Training(Section):
 
 
 class Smaller(Section):
-    factor: Annotated[Literal[2, 4], _only_int]
+    factor: Annotated[Literal[2, 4], only_int]
     until: Share
 
 
@@ -273,7 +175,7 @@ class Phase(Section):
     lr: Positive
     warm_up: Decay  # share of the steps
     decay: Literal["constant", "cosine", "step"]
-    betas: Annotated[tuple[Decay, Decay], _from_list]
+    betas: Annotated[tuple[Decay, Decay], from_list]
     clip: Positive | None
     smaller: Smaller | None
     ema: Decay
@@ -298,11 +200,11 @@ class Adversary(Section):
 
 
 # An autoencoder's answer is an energy, which takes the objective made for it.
-_Judge = Literal[*_files("networks/discriminators", "autoencoder")]
+_Judge = Literal[*files("networks/discriminators", "autoencoder")]
 
 
 class Judging(Adversary):
-    objective: Literal[*_files("adversaries", "objective", "penalty", "wasserstein_gp", "energy")]
+    objective: Literal[*files("adversaries", "objective", "penalty", "wasserstein_gp", "energy")]
     discriminator: _Judge
 
 
@@ -334,7 +236,7 @@ class Evaluate(Section):
 
 
 class RealBW(Section):
-    models: Annotated[tuple[str, ...], Field(min_length=1), _from_list]
+    models: Annotated[tuple[str, ...], Field(min_length=1), from_list]
 
 
 class Tracking(Section):

@@ -72,6 +72,8 @@ def allowed(node: dict, schema: dict) -> str:
             return f"a mapping with the keys {', '.join(keys)}"
         case {"discriminator": {"propertyName": key, "mapping": choices}}:
             return f"a mapping whose {key} is one of {', '.join(choices)}"
+        case {"additionalProperties": True}:
+            return "a mapping"
         case {"additionalProperties": entry, "minProperties": least}:
             return f"a mapping from names, at least {least}, to {allowed(entry, schema)}"
         case {"additionalProperties": entry}:

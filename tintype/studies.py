@@ -18,15 +18,18 @@
 A model is named after its seed, NAME-SEED, and may have values of its own for the sections that `small` has.
 """
 
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tintype import params_wording as wording
 from tintype.console import UserError
-from tintype.params_schema import EncoderWeights
+from tintype.params_download import EncoderWeights
 
+FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
 _SECTIONS = ("classes", "training", "pretrain", "adversarial")
 
 
@@ -34,10 +37,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Values(_Strict):
-    """What all models of a study share; each section as far as it differs from the base's."""
+class _Changes(_Strict):
+    """Sections, as far as they differ from the base's; and `model`, a part of each adversarial model."""
 
-    backbones: dict[str, dict[str, Any]] = {}
     model: dict[str, Any] = {}
     classes: dict[str, Any] = {}
     training: dict[str, Any] = {}
@@ -45,16 +47,17 @@ class Values(_Strict):
     adversarial: dict[str, Any] = {}
 
 
-class Model(_Strict):
+class Values(_Changes):
+    """What all models of a study share."""
+
+    backbones: dict[str, dict[str, Any]] = {}
+
+
+class Model(_Changes):
     """What one model has of its own."""
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     generator: dict[str, Any] = {}
-    model: dict[str, Any] = {}
-    classes: dict[str, Any] = {}
-    training: dict[str, Any] = {}
-    pretrain: dict[str, Any] = {}
-    adversarial: dict[str, Any] = {}
 
 
 class Sampling(_Strict):
@@ -92,31 +95,35 @@ def checked(tree: dict, path: Path | str) -> Study:
     """A study's params file, read from YAML, as an object.
 
     Raises UserError for a key that is missing, unknown or of the wrong type, a model that is not named after
-    its seed, and two of one name.
+    its seed or is named like a floor, two of one name, and samples of a model that is not there.
     """
     try:
         study = Study.model_validate(tree)
     except ValidationError as invalid:
-        problems = (
-            f"{path}: {'.'.join(map(str, error['loc']))}: {error['msg'].lower()}"
-            for error in invalid.errors(include_url=False)
-        )
-        raise UserError("\n".join(problems)) from None
+        problems = [wording.explain(error, tree, _SCHEMA) for error in invalid.errors(include_url=False)]
+        raise UserError("\n".join(f"{path}: {key}: {problem}" for key, problem in problems)) from None
     names = [name for group in study.models.values() for name in group]
     for group, models in study.models.items():
         for name, model in models.items():
-            if not name.endswith(f"-{model.seed}"):
-                raise UserError(f"{path}: models.{group}.{name}: a name ends in its seed: ...-{model.seed}")
+            here = f"{path}: models.{group}.{name}"
+            if not re.fullmatch(f"[a-z0-9][a-z0-9-]*-{model.seed}", name):
+                raise UserError(f"{here}: allowed: {wording.NAME}, and in the end its seed: ...-{model.seed}")
+            if name.removesuffix(f"-{model.seed}") in FLOORS:
+                raise UserError(f"{here}: found the name of a floor, allowed: another one")
             if names.count(name) > 1:
-                raise UserError(f"{path}: models.{group}.{name}: there are two models of this name")
+                raise UserError(f"{here}: there are two models of this name")
+    if study.sampling and study.sampling.model not in names:
+        raise UserError(f"{path}: sampling.model: {wording.found(study.sampling.model, ', '.join(names))}")
     return study
 
 
 def merged(base: dict, study: Study, path: Path | str, name: str | None) -> dict:
     """The tree of `base` with a study's values, and those of its model `name`, in it.
 
-    Raises UserError where there is no such model, or no settings for its backbone.
+    Raises UserError where `base` is a study itself, there is no such model, or no settings for its backbone.
     """
+    if "runtime" not in base:
+        raise UserError(f"{path}: base: found {study.base}, allowed: the params file of a project")
     tree, values = deepcopy(base), getattr(study, study.values)
     if name is not None and name not in study.all_models:
         raise UserError(f"{path}: found model {name}, allowed: {', '.join(study.all_models)}")
@@ -129,7 +136,7 @@ def merged(base: dict, study: Study, path: Path | str, name: str | None) -> dict
     _update(tree, {section: getattr(model, section) for section in _SECTIONS})
     if model.generator:
         backbone = model.generator.get("backbone")
-        if backbone not in values.backbones:
+        if not isinstance(backbone, str) or backbone not in values.backbones:
             raise UserError(f"{path}: {study.values}.backbones: no settings of {backbone}, for {name}")
         tree["generator"] = values.backbones[backbone] | model.generator
     if model.model:
@@ -143,4 +150,7 @@ def _update(tree: dict, changes: dict) -> None:
         if isinstance(value, dict) and isinstance(tree.get(key), dict):
             _update(tree[key], value)
         else:
-            tree[key] = value
+            tree[key] = deepcopy(value)
+
+
+_SCHEMA = Study.model_json_schema(mode="serialization")  # from which messages say what is allowed

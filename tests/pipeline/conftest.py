@@ -23,7 +23,9 @@ OBSERVERS = {
             "console",
             "files",
             "params",
+            "params_download",
             "params_schema",
+            "params_types",
             "params_wording",
             "progress",
             "studies",
@@ -78,6 +80,7 @@ class Project:
 
     def edit(self, change, name: str = "params.yaml") -> None:
         yaml = YAML()
+        yaml.width = 1000  # a line stays a line
         file = self.folder / name
         params = yaml.load(file)
         change(params)
