@@ -74,16 +74,23 @@ def main(argv: list[str] | None = None) -> None:
 
 def begin(init: Path | None, params: parameters.Params) -> tuple[Colorizer, dict[str, str]]:
     """The generator as it is before the first step, and what it starts from."""
+    wanted = params.generator.model_dump()
     trained = Colorizer.load(init).train() if init else None
     begun = {"started_from": sha256(init / FILE) if init else "scratch"}
     if trained and (encoder := trained.about["training"].get("encoder_weights")):
         begun["encoder_weights"] = encoder
     if trained and trained.space.coloured:
+        if trained.about["generator"] != wanted:
+            raise UserError(f"{init}: found {trained.about['generator']}, allowed: `generator`, {wanted}")
         return trained, begun
     colorizer = Colorizer.of(params.generator, params.classes)
-    begun |= {f"generator_{key}": value for key, value in params.generator.model_dump().items()}
+    begun |= {f"generator_{key}": value for key, value in wanted.items()}
     if trained:
         same, all = colorizer.take_over(trained)
+        if 2 * same < all:
+            raise UserError(
+                f"{init}: found another network, allowed: {wanted['backbone']} of the same settings"
+            )
         begun["taken_over"] = f"{same} of {all} weights"
     return colorizer, begun
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from tintype import params as parameters
 from tintype.colorizer import Colorizer
-from tintype.console import run
+from tintype.console import UserError, run
 from tintype.files import sha256
 from tintype.store import ab_histogram
 from tintype.training.device import explained, start
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     done = train(recipe, fabric, params, data=args.data, out=args.out, curve=args.curve, about=about)
     if fabric.is_global_zero:
-        print(done, *begun.values(), sep=", encoder: ")
+        print(done)
 
 
 def load_encoder(colorizer: Colorizer, folder: Path) -> dict[str, str]:
@@ -64,10 +64,13 @@ def load_encoder(colorizer: Colorizer, folder: Path) -> dict[str, str]:
     # Only here: the model that has no such encoder does not depend on where weights come from.
     from tintype.sources import backbones
 
-    for name, file in backbones.available(folder).items():
-        colorizer.network.load_imagenet(load_file(file))
-        return {"encoder_weights": f"ImageNet ({name}, sha256 {sha256(file)[:12]})"}
-    return {"encoder_weights": "random"}
+    wanted, gathered = colorizer.about["generator"].get("encoder"), backbones.listed(folder)
+    if wanted not in gathered:
+        raise UserError(f"--encoder: found {folder} with {', '.join(gathered)}, allowed: one with {wanted}")
+    if wanted not in (files := backbones.available(folder)):
+        return {"encoder_weights": "random"}
+    colorizer.network.load_imagenet(load_file(files[wanted]))
+    return {"encoder_weights": f"ImageNet ({wanted}, sha256 {sha256(files[wanted])[:12]})"}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tintype import params as parameters
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_bytes, lab_to_rgb, to_uint8
 from tintype.colorizer import Colorizer
-from tintype.console import run
+from tintype.console import UserError, run
 from tintype.files import new_file, new_folder
 from tintype.images import encode_png
 from tintype.progress import progress
@@ -43,6 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--store", type=Path, required=True, help="folder to write: pictures to train on")
     parser.add_argument("--params", type=Path, default="params.yaml")
     args = parser.parse_args(argv)
+    if args.colourings < 2 or not 0 < args.share <= 1:
+        raise UserError("allowed: at least 2 --colourings, and a --share above 0 and up to 1")
     seed = parameters.load(args.params).seed
     torch.use_deterministic_algorithms(True)
     model = Colorizer.load(args.made_from)

@@ -185,7 +185,7 @@ def test_the_encoders_go_by_torchvisions_names(net, tensors):
 )
 def test_weights_of_another_encoder_are_refused(tmp_path, out, key, value, problem):
     path = save(tmp_path / "mine.pth", wrong(random_encoder("resnet18").state_dict(), key, value))
-    place = re.escape("download.SET.file (beside `net: resnet18`)")
+    place = re.escape("download.resnet18.file")
     with pytest.raises(UserError, match=f"{place}: .*mine.pth: not .* torchvision's resnet18: {problem}"):
         gather(out, path, "resnet18")
     assert not list(out.iterdir())
@@ -206,8 +206,8 @@ def test_an_encoder_that_cannot_be_had_is_recorded_with_a_remedy(out, net):
     assert backbones.available(out) == {} and set(contents(out)) == {"manifest.csv"}
     reason = backbones.why_not(out, net)
     assert reason.startswith(f"{net} is not in torch's cache")
-    assert f"download.SET.file (beside `net: {net}`) in params.yaml" in reason
-    assert "`dvc repro -f download@SET`" in reason and "weights.file" not in reason
+    assert f"download.{net}.file in studies/backbones/params.yaml" in reason
+    assert "`dvc repro -f studies/backbones/dvc.yaml:weights@" in reason and "weights.file" not in reason
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def test_readers_are_told_what_is_wrong_with_a_folder_of_backbones(tmp_path, out
     with pytest.raises(UserError, match="no backbone 'alex'; there is squeeze"):
         backbones.why_not(out, "alex")
     (out / "squeeze.safetensors").unlink()
-    with pytest.raises(UserError, match=r"squeeze.safetensors: missing.*dvc repro -f download@out"):
+    with pytest.raises(UserError, match=r"squeeze.safetensors: missing.*dvc repro -f download@weights"):
         backbones.available(out)
 
 

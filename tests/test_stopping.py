@@ -76,7 +76,7 @@ class Scripted:
     more memory than there is.
     """
 
-    falls, keeps_best, idle = "val_loss", False, 0
+    falls, keeps_best, idle, answer_sides = "val_loss", False, 0, (1, 1)
 
     def __init__(self, figures: list[float], losses: list[float] | None = None, **settings) -> None:
         self.settings = SimpleNamespace(

@@ -38,8 +38,8 @@ class Colorizer(nn.Module):
         build = import_module(f"tintype.networks.backbones.{backbone}").build
         try:
             self.network = build(self.head.planes, **settings)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"generator.backbone {backbone}: these settings do not fit: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise UserError(f"generator.backbone {backbone}: these settings do not fit: {error}") from error
 
     @classmethod
     def of(cls, generator: Any, classes: Any) -> "Colorizer":
@@ -117,7 +117,14 @@ class Colorizer(nn.Module):
             colorizer.about["training"] = about["training"]
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
-        except (SafetensorError, KeyError, TypeError, ImportError, json.JSONDecodeError) as error:
+        except (
+            SafetensorError,
+            KeyError,
+            TypeError,
+            ImportError,
+            RuntimeError,
+            json.JSONDecodeError,
+        ) as error:
             raise UserError(
                 f"{file}: not a model written by Tintype ({type(error).__name__}: {error})"
             ) from None

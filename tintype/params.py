@@ -36,11 +36,12 @@ def load(path: Path | str = "params.yaml", model: str | None = None) -> Params:
     Raises UserError when the file cannot be read (saying where), or else with one line for each key that is
     missing, unknown or impossible: its dotted path, what was found, what is allowed.
     """
-    tree, inits = _parse(Path(path)), [PRETRAINED]
+    tree, inits, goes_on = _parse(Path(path)), [PRETRAINED], False
     if _is_study(tree):
         found = studies.checked(tree, path)
         tree = studies.merged(_parse(Path(found.base)), found, path, model)
         inits += [*(name for name in found.seeds if name != model), None]
+        goes_on = model is not None and not found.all_models[model].model
     params, problems = None, {}
     try:
         params = Params.model_validate(tree)
@@ -49,6 +50,9 @@ def load(path: Path | str = "params.yaml", model: str | None = None) -> Params:
             key, problem = wording.explain(error, tree, _SCHEMA)
             problems.setdefault(key, problem)  # a list is one key, however many of its items are wrong
     _compare(tree, problems, inits)
+    if _at(tree, "generator.color_space") == "lightness" and not goes_on:
+        allowed = "lab or rgb: lightness is for a study's generator, from which others start"
+        problems["generator.color_space"] = wording.found("lightness", allowed)
     if problems:
         raise UserError("\n".join(f"{path}: {key}: {problem}" for key, problem in problems.items()))
     return params
@@ -104,12 +108,14 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
         wrong = any(path.startswith(key) or key.startswith(path) for path, key in pairs)
         return None if wrong or None in found else found
 
+    # Other backbones say what they can take once they are built (training/loop.py).
+    unet = _at(tree, "generator.backbone") in ("unet", "unet_per_channel")
     match values("prepare.photos.side", "generator.depth"):
-        case side, depth if _is_uneven(side, depth):
+        case side, depth if unet and _is_uneven(side, depth):
             allowed = f"a multiple of {2**depth}, for generator.depth {depth} halves a tile that often"
             problems["prepare.photos.side"] = wording.found(side, allowed)
     match values("prepare.photos.side", "generator.output_stride"):
-        case side, stride if _is_small(side, stride):
+        case side, stride if unet and _is_small(side, stride):
             allowed = (
                 f"a multiple of {8 * stride}, at least {16 * stride}, for generator.output_stride {stride}"
             )
@@ -120,9 +126,9 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
                 allowed = f"a multiple of {parts} from {2 * parts} on: training.accumulate {parts} divides it"
                 problems[f"{phase}.batch_size"] = wording.found(batch_size, allowed)
         match values(f"{phase}.smaller.factor", "prepare.photos.side", "generator"):
-            case factor, side, {"depth": depth, "output_stride": stride} if _is_uneven(
-                side // factor, depth
-            ) or _is_small(side // factor, stride):
+            case factor, side, {"depth": depth, "output_stride": stride} if unet and (
+                _is_uneven(side // factor, depth) or _is_small(side // factor, stride)
+            ):
                 allowed = f"null: pictures of {side // factor} pixels are too small for this generator"
                 problems[f"{phase}.smaller.factor"] = wording.found(factor, allowed)
     match values("adversarial.shared.discriminator_first", "adversarial.shared.steps"):
@@ -138,12 +144,18 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
             allowed = f"at least {side}, for a cell is to hold a tile: prepare.photos.side {side}"
             problems["prepare.photos.split.cell"] = wording.found(cell, allowed)
     match values("generator.output_stride", "generator.depth"):
-        case stride, depth if stride > 2**depth:
+        case stride, depth if unet and stride > 2**depth:
             allowed = f"at most {2**depth} with generator.depth {depth}, which halves a tile that often"
             problems["generator.output_stride"] = wording.found(stride, allowed)
     match values("generator.head", "generator.color_space"):
         case "classes", space if space != "lab":
             allowed = "l1, l2 or smooth_l1, for classes are colours of generator.color_space lab"
+            problems["generator.head"] = wording.found("classes", allowed)
+    match values("generator.head", "generator.backbone"):
+        case "classes", "unet_per_channel":
+            allowed = (
+                "l1, l2 or smooth_l1: unet_per_channel has a network for each plane, and classes are many"
+            )
             problems["generator.head"] = wording.found("classes", allowed)
     match values("prepare.photos.split.val", "prepare.photos.split.test"):
         case val, test if val + test >= 1:
@@ -230,8 +242,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tintype.params", description="Check a params file.")
     parser.add_argument("path", nargs="?", default="params.yaml", help="the file (default: params.yaml)")
     path = parser.parse_args().path
-    download = load(path).download
-    for watched in {Path(gathered.watch) for gathered in (download.photos, download.bw, download.weights)}:
+    for model in study(path).all_models if _is_study(_parse(Path(path))) else ():
+        load(path, model)
+    for watched in {Path(gathered.watch) for _, gathered in load(path).download}:
         if watched.is_dir():
             refuse_unwatchable(watched)
     print(f"{path}: ok")

@@ -15,7 +15,8 @@
       adversarial:
         hinge-1: {seed: 1, model: {init: cnn, objective: hinge, discriminator: patch}}
 
-A model is named after its seed, NAME-SEED, and may have values of its own for the sections that `small` has.
+A model is named after its seed, NAME-SEED, and may have values of its own for sections, `classes` too. Its
+generator is that of the model that it starts from, where it names none.
 """
 
 import re
@@ -30,7 +31,7 @@ from tintype.console import UserError
 from tintype.params_download import EncoderWeights
 
 FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
-_SECTIONS = ("classes", "training", "pretrain", "adversarial")
+_SECTIONS = ("training", "pretrain", "adversarial")
 
 
 class _Strict(BaseModel):
@@ -41,7 +42,6 @@ class _Changes(_Strict):
     """Sections, as far as they differ from the base's; and `model`, a part of each adversarial model."""
 
     model: dict[str, Any] = {}
-    classes: dict[str, Any] = {}
     training: dict[str, Any] = {}
     pretrain: dict[str, Any] = {}
     adversarial: dict[str, Any] = {}
@@ -58,6 +58,7 @@ class Model(_Changes):
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     generator: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
 
 
 class Sampling(_Strict):
@@ -108,10 +109,13 @@ def checked(tree: dict, path: Path | str) -> Study:
             here = f"{path}: models.{group}.{name}"
             if not re.fullmatch(f"[a-z0-9][a-z0-9-]*-{model.seed}", name):
                 raise UserError(f"{here}: allowed: {wording.NAME}, and in the end its seed: ...-{model.seed}")
-            if name.removesuffix(f"-{model.seed}") in FLOORS:
-                raise UserError(f"{here}: found the name of a floor, allowed: another one")
+            if name.removesuffix(f"-{model.seed}") in [*FLOORS, "truth"]:
+                raise UserError(f"{here}: found the name of a row that every table has, allowed: another one")
             if names.count(name) > 1:
                 raise UserError(f"{here}: there are two models of this name")
+    for name, gathered in study.download.items():
+        if name != gathered.net:
+            raise UserError(f"{path}: download.{name}.net: {wording.found(gathered.net, name)}, its name")
     if study.sampling and study.sampling.model not in names:
         raise UserError(f"{path}: sampling.model: {wording.found(study.sampling.model, ', '.join(names))}")
     return study
@@ -133,15 +137,26 @@ def merged(base: dict, study: Study, path: Path | str, name: str | None) -> dict
         return tree
     model = study.all_models[name]
     tree["seed"] = model.seed
-    _update(tree, {section: getattr(model, section) for section in _SECTIONS})
-    if model.generator:
-        backbone = model.generator.get("backbone")
+    _update(tree, {section: getattr(model, section) for section in ("classes", *_SECTIONS)})
+    if generator := _generator(study, model):
+        backbone = generator.get("backbone")
         if not isinstance(backbone, str) or backbone not in values.backbones:
             raise UserError(f"{path}: {study.values}.backbones: no settings of {backbone}, for {name}")
-        tree["generator"] = values.backbones[backbone] | model.generator
+        tree["generator"] = values.backbones[backbone] | generator
     if model.model:
         tree["adversarial"]["models"][name] = values.model | model.model
     return tree
+
+
+def _generator(study: Study, model: Model) -> dict[str, Any]:
+    """A model's generator: its own, or that of the model it starts from; empty where the base says."""
+    chain = [model]
+    while not chain[-1].generator:
+        before = study.all_models.get(chain[-1].model.get("init"))
+        if before is None or before in chain:
+            return {}
+        chain.append(before)
+    return chain[-1].generator
 
 
 def _update(tree: dict, changes: dict) -> None:

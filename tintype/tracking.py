@@ -311,6 +311,7 @@ def _source_tags() -> dict[str, str]:
     tags = {"dvc.stage": os.environ.get("DVC_STAGE"), "dvc.exp": os.environ.get("DVC_EXP_NAME")}
     # What the pipeline itself writes and git keeps is no difference.
     files = [":/", ":(top,exclude,glob)**/dvc.lock", ":(top,exclude,glob)**/reports/**"]
+    files.append(":(top,exclude,glob)studies/*/results/**")
     command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", *files]
     try:
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -58,9 +58,14 @@ def available(folder: Path) -> dict[str, Path]:
     files = {name: folder / f"{name}.safetensors" for name in table["name"][table["status"] == AVAILABLE]}
     for file in files.values():
         if not file.is_file():
-            again = f"dvc repro -f download@{folder.name}"
+            again = f"dvc repro -f {_place(file.stem)[2]}"
             raise UserError(f"{file}: missing, though {NAME} lists it; run `{again}`")
     return files
+
+
+def listed(folder: Path) -> list[str]:
+    """The backbones that a folder was to hold, available or not."""
+    return list(load_csv(folder / NAME, COLUMNS)["name"])
 
 
 def why_not(folder: Path, name: str) -> str:
@@ -77,11 +82,11 @@ def why_not(folder: Path, name: str) -> str:
 def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
     path = Path(file) if file else _torch_cache(name)
     if path is None:
-        stage = "download@weights" if name in LPIPS else "download@SET"
+        key, file, stage = _place(name)
         detail = (
             f"{BACKBONES[name]} is not in torch's cache and could not be downloaded; name a file of its "
-            f"weights under {_key(name)} in params.yaml and run `dvc repro`, or connect to the "
-            f"network and run `dvc repro -f {stage}`"
+            f"weights under {key} in {file} and run `dvc repro`, or connect to the network and run "
+            f"`dvc repro -f {stage}`"
         )
         print(detail, file=sys.stderr)
         return {"name": name, "status": NOT_AVAILABLE, "sha256": "", "origin": "", "detail": detail}
@@ -94,9 +99,12 @@ def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
     return {"name": name, "status": AVAILABLE, "sha256": sha256(copy), "origin": origin, "detail": ""}
 
 
-def _key(name: str) -> str:
-    """What names the file in params.yaml. An encoder's set has a name that is not known here."""
-    return "download.weights.file" if name in LPIPS else f"download.SET.file (beside `net: {name}`)"
+def _place(name: str) -> tuple[str, str, str]:
+    """What names the file of a network's weights, in which params file; and the stage that gathers them."""
+    if name in LPIPS:
+        return "download.weights.file", "params.yaml", "download@weights"
+    study = "studies/backbones"
+    return f"download.{name}.file", f"{study}/params.yaml", f"{study}/dvc.yaml:weights@{name}"
 
 
 def _torch_cache(name: str) -> Path | None:
@@ -131,7 +139,7 @@ def _url(name: str) -> str:
 def _read(path: Path, name: str) -> Any:
     import torch
 
-    key = _key(name)
+    key, *_ = _place(name)
     if not path.is_file():
         raise UserError(f"{key}: {path}: no such file; name a .pth or .npz file, or put null")
     if path.suffix not in (".pth", ".npz"):
@@ -150,7 +158,7 @@ def _encoder(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
     """The kept tensors of a state dict as float32, once they are exactly those of the network."""
     import torch
 
-    where = f"{_key(name)}: {path}"
+    where = f"{_place(name)[0]}: {path}"
     if not (isinstance(weights, Mapping) and all(isinstance(t, torch.Tensor) for t in weights.values())):
         raise UserError(f"{where}: not a state dict, which maps names to tensors")
     expected = _shapes(name)

@@ -51,7 +51,7 @@ class Adversarial:
     (rgb, rgb) -> (N,), where its weights are there.
     """
 
-    falls, keeps_best = "val_score", True
+    falls, keeps_best, answer_sides = "val_score", True, (8, 16)  # which discriminators shrink on
 
     def __init__(
         self,

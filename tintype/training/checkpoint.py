@@ -26,7 +26,10 @@ from tintype.files import new_file, project_root, sha256
 
 FOLDER = ".resume"
 # What only watches or carries changes no result.
-_OBSERVERS = ("console", "files", "params", "params_schema", "params_wording", "progress", "tracking")
+_OBSERVERS = (
+    *("console", "files", "params", "params_download", "params_schema", "params_types", "params_wording"),
+    *("progress", "studies", "tracking"),
+)
 
 
 def fingerprint(about: dict[str, Any]) -> str:
@@ -105,10 +108,7 @@ class Checkpoint:
         return time.monotonic() - self._saved >= self.every
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state, with the random generators as they were; None where there is none.
-
-        Raises UserError for a damaged one.
-        """
+        """The saved state; None where there is none. Raises UserError for a damaged one."""
         if not self.path.exists():
             return None
         try:
@@ -116,11 +116,18 @@ class Checkpoint:
                 if broken := file.testzip():  # torch checks no checksum
                     raise BadZipFile(f"{broken} has another checksum")
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            _set_generators(state.pop("generators"))
+            self.step = state["step"]
         except Exception as error:  # noqa: BLE001  damaged bytes raise whatever they happen to
             raise UserError(f"{self.path}: damaged ({error}); delete it, and training starts anew") from None
-        self.step = state["step"]
         return state
+
+    @staticmethod
+    def restore_generators(state: dict[str, Any]) -> None:
+        """Have this process draw the random numbers that follow those before the state was saved.
+
+        On each rank: those that all draw for the whole batch, and take their share, would differ otherwise.
+        """
+        _set_generators(state["generators"])
 
     def save(self, state: dict[str, Any]) -> None:
         """Save a state: tensors, numbers, texts, in dicts and lists; `step` among it. Atomic.

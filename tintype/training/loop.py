@@ -33,6 +33,7 @@ class Recipe(Protocol):
     falls: str  # the validation figure that has to fall, or training stops
     keeps_best: bool  # whether the weights at that figure's lowest are the result, or the last ones
     idle: int  # steps at first in which the colorizer does not learn
+    answer_sides: tuple[int, int]  # what the sides of the generator's answers are multiples of, and at least
     settings: Any  # its section of params.yaml: steps, batch_size, ema, patience, smaller, among others
 
     def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
@@ -97,14 +98,10 @@ def train(
     """
     settings, writes = recipe.settings, fabric.is_global_zero
     split, validation = Split(data, "train"), Split(data, "val")
-    side, multiple = split[0].shape[-1], recipe.colorizer.network.multiple
-    if side % multiple:
-        raise UserError(
-            f"{data}: found pictures of {side} pixels, allowed for this generator: multiples of {multiple}; "
-            "set prepare.photos.side"
-        )
+    _refuse_small(split[0].shape[-1], recipe, data)
     digest = sha256(data / CONTENTS)  # which has those of all files that training reads; Split checked them
-    identity = fingerprint(about | {"model": out.name, "data": digest, "device": kind(fabric)})
+    own = {"model": out.name, "colorizer": recipe.colorizer.about, "data": digest, "device": kind(fabric)}
+    identity = fingerprint({"about": about, **own})
     checkpoint = Checkpoint(identity, params.runtime.checkpoint_every)
     with ExitStack() as stack:
         stack.enter_context(explained(fabric, checkpoint.kept))
@@ -129,6 +126,7 @@ def train(
                 run, validation, recipe.validate, recipe.score, fabric.device
             )
         if resumed:
+            checkpoint.restore_generators(resumed)
             for name, holder in holders.items():
                 holder.load_state_dict(resumed[name])
             best, step = resumed["best"], resumed["step"]
@@ -170,6 +168,20 @@ def train(
         checkpoint.forget()
     kept = f", those of step {stopping.best_step} kept" if best else ""
     return f"{out}: trained for {step} steps{kept} on {len(split)} pictures"
+
+
+def _refuse_small(side: int, recipe: Recipe, data: Path) -> None:
+    """Raise UserError where the generator, or what judges its answers, cannot take pictures of this side."""
+    network, smaller = recipe.colorizer.network, recipe.settings.smaller
+    for size in (side, side // smaller.factor if smaller else side):
+        answer, (multiple, least) = size // network.stride, recipe.answer_sides
+        if size % network.multiple or answer % multiple or answer < least:
+            either = "" if size == side else f" and, at first, of {size} (smaller.factor {smaller.factor})"
+            raise UserError(
+                f"{data}: found pictures of {side} pixels{either}, allowed: multiples of {network.multiple} "
+                f"and of {multiple * network.stride}, at least {least * network.stride}, for this generator "
+                "and its discriminators; set prepare.photos.side"
+            )
 
 
 def _stream(

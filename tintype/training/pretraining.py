@@ -23,7 +23,7 @@ class Pretraining:
     int64 (256, 256). compile: whether torch.compile makes the network faster first.
     """
 
-    falls, keeps_best, idle = "val_loss", False, 0
+    falls, keeps_best, idle, answer_sides = "val_loss", False, 0, (1, 1)
 
     def __init__(
         self,
