@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 from trainings import DONE, KEPT, ROOT, TIMEOUT, Training, write_base
 
 # Runs in every process of a training: the one of rank 0 pauses in a step, or is slow to save its state.
@@ -168,3 +169,20 @@ def test_a_second_training_on_two_devices_is_refused_in_a_sentence(base, tmp_pat
     assert second.returncode == 2 and said.count("another process is doing this very training") == 1
     assert "Traceback" not in said, said
     assert training.ended(first)[0] == 0
+
+
+@pytest.mark.slow
+def test_stopped_on_two_devices_both_go_on_with_the_random_numbers_of_one_draw(base, tmp_path):
+    def critic(folder: Path) -> Program:
+        """A training that draws where its gradient penalty is taken."""
+        training, yaml = Program(folder, base, "gan"), YAML()
+        params = yaml.load(folder / "params.yaml")
+        params["adversarial"]["models"]["gan"] |= {"objective": "wasserstein_gp", "gradient_penalty": 10.0}
+        yaml.dump(params, folder / "params.yaml")
+        return training
+
+    training = critic(tmp_path)
+    process = training.start(pause=0)
+    process.send_signal(signal.SIGTERM)
+    assert training.ended(process)[0] == 130
+    assert training.run().result() == critic(tmp_path / "whole").run().result()
