@@ -33,6 +33,8 @@ class Variational(Bottleneck):
         super().__init__(outputs, encoder, latent, width, output_stride)
         self.kl = kl
         self.log_variance = nn.Linear(self.code.in_features, latent)
+        # With a variance of 1 at first, z would be all noise, and the decoder would learn to do without it.
+        nn.init.constant_(self.log_variance.bias, -4.0)
 
     def forward(self, L: Tensor) -> Tensor | Answer:
         """(N, 1, H, W) in [0, 100] -> planes (N, outputs, H / output_stride, W / output_stride).
