@@ -111,7 +111,7 @@ def prepare(files: list[Path], folder: Path, side: int) -> SimpleNamespace:
         "filters": {"min_side": 64, "min_chroma": 2.0, "near_duplicates": 4},
         "side": side,
         "fit": "crop",
-        "split": {"val": 0.05, "test": 0.05},
+        "split": {"val": 0.05, "test": 0.05, "conditions": 0.0},
     }
     params["prepare"]["shared"]["pictures_per_shard"] = 200
     params["runtime"] |= {"jobs": 1, "job_backend": "loky"}

@@ -21,6 +21,7 @@ from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError, run
 from tintype.files import sha256
 from tintype.scoring import load_lpips
+from tintype.store import read_summary
 from tintype.training.adversarial import Adversarial
 from tintype.training.device import explained, start
 from tintype.training.loop import train
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"val_score is made with the distance in the ab plane; LPIPS is {why_not}")
     with explained(fabric):
         torch.manual_seed(params.seed)
-        colorizer, begun = begin(args.init, params)
+        colorizer, begun = begin(args.init, params, read_summary(args.data).get("conditions"))
         torch.manual_seed(params.seed)
         recipe = Adversarial(colorizer, fabric, p, model, params.training.compile, perceptual)
     about = {
@@ -72,8 +73,10 @@ def main(argv: list[str] | None = None) -> None:
         print(f"{done}, from {args.init or 'scratch'}")
 
 
-def begin(init: Path | None, params: parameters.Params) -> tuple[Colorizer, dict[str, str]]:
-    """The generator as it is before the first step, and what it starts from."""
+def begin(
+    init: Path | None, params: parameters.Params, conditions: dict[str, list[str]] | None
+) -> tuple[Colorizer, dict[str, str]]:
+    """The generator as it is before the first step, and what it starts from. conditions: of the pictures."""
     wanted = params.generator.model_dump()
     trained = Colorizer.load(init).train() if init else None
     begun = {"started_from": sha256(init / FILE) if init else "scratch"}
@@ -83,7 +86,7 @@ def begin(init: Path | None, params: parameters.Params) -> tuple[Colorizer, dict
         if trained.about["generator"] != wanted:
             raise UserError(f"{init}: found {trained.about['generator']}, allowed: `generator`, {wanted}")
         return trained, begun
-    colorizer = Colorizer.of(params.generator, params.classes)
+    colorizer = Colorizer.of(params.generator, params.classes, conditions)
     begun |= {f"generator_{key}": value for key, value in wanted.items()}
     if trained:
         same, all = colorizer.take_over(trained)

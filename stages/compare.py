@@ -58,10 +58,12 @@ def main(argv: list[str] | None = None) -> None:
     models = {name: model for name, model in models.items() if model.space.coloured}
     identities = {name: f"floor of {folder_sha256(args.data)}" for name in FLOORS}
     identities |= {name: sha256(args.models / name / FILE) for name in models}
+    # Where nothing is known of the lightness, the floors do not know it either.
+    drawings = any(model.space.whole for model in models.values())
     rows = {}
     with new_folder(args.pictures) as folder:
         for name, identity in identities.items():
-            predict = models[name] if name in models else FLOORS[name](args.data)
+            predict = models[name].colours if name in models else FLOORS[name](args.data, drawings)
             found = scoring.rows(predict, test, weigh, perceptual, name)
             found = found.rename(columns={"lpips": f"lpips_{net}"}).assign(weights=identity[:12])
             found.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
@@ -120,9 +122,9 @@ def sheet(regions: Split, models: dict[str, Colorizer]) -> np.ndarray:
     """A row per test picture: grey, as each model colours it, true."""
     rows = []
     for number in np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int):
-        region = Batch.of_records(regions[number][None])
+        region = Batch.read(regions, np.array([number]))
         grey = torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)
-        coloured = [scoring.coloured(model, regions[number]) for model in models.values()]
+        coloured = [scoring.coloured(model.colours, region) for model in models.values()]
         row = [to_uint8(lab_to_rgb(grey))[0], *coloured, to_uint8(lab_to_rgb(region.lab))[0]]
         rows.append([sheets.fit(picture, LONGEST) for picture in row])
     return sheets.labelled(rows, ["grey", *models, "truth"])

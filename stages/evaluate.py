@@ -12,10 +12,12 @@ is computed where download@weights recorded its backbone; where not, the summary
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from tintype import params as parameters
 from tintype import scoring, tracking
+from tintype.batch import Batch
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256, write_json
@@ -49,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         predict = FLOORS[args.model](args.data)
         identity = f"floor of {folder_sha256(args.data)}"
     else:
-        predict = Colorizer.load(args.made_from)
+        predict = Colorizer.load(args.made_from).colours
         identity = sha256(args.made_from / FILE)
     net = params.evaluate.metrics.lpips
     perceptual, lpips = scoring.load_lpips(net, args.weights)
@@ -63,8 +65,9 @@ def main(argv: list[str] | None = None) -> None:
 
     regions = Split.shown(args.data)
     with new_folder(args.samples) as folder:
-        for number, record in enumerate(regions):
-            encode_png(folder / f"{number:04d}.png", scoring.coloured(predict, record))
+        for number in range(len(regions)):
+            region = Batch.read(regions, np.array([number]))
+            encode_png(folder / f"{number:04d}.png", scoring.coloured(predict, region))
     with new_file(args.pictures) as file:
         rows.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     write_json(args.metrics, summary)

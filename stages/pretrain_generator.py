@@ -20,7 +20,7 @@ from tintype import params as parameters
 from tintype.colorizer import Colorizer
 from tintype.console import UserError, run
 from tintype.files import sha256
-from tintype.store import ab_histogram
+from tintype.store import ab_histogram, read_summary
 from tintype.training.device import explained, start
 from tintype.training.loop import train
 from tintype.training.pretraining import Pretraining
@@ -43,7 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(params.seed)
     histogram = torch.from_numpy(ab_histogram(args.data))
     with explained(fabric):
-        colorizer = Colorizer.of(params.generator, params.classes)
+        conditions = read_summary(args.data).get("conditions")
+        colorizer = Colorizer.of(params.generator, params.classes, conditions)
         begun = load_encoder(colorizer, args.encoder) if args.encoder else {}
         recipe = Pretraining(colorizer, fabric, p, params.classes, histogram, params.training.compile)
     about = {

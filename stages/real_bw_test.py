@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
             progress(pictures, f"colour {args.model}", "pictures", total=len(pictures))
         ):
             picture = Batch.of_records(record[None])
-            predicted = torch.cat([picture.input, colorizer(picture.input)], dim=1)
+            predicted = colorizer.lab(colorizer.planes(picture), picture.input)
             lab = into_gamut(predicted)
             rgb = lab_to_rgb(lab)
             name = pictures.index["photograph"][number]

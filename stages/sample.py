@@ -50,9 +50,9 @@ def main(argv: list[str] | None = None) -> None:
     model = Colorizer.load(args.made_from)
 
     rows, figures, regions = [], [], Split.shown(args.data)
-    for number, record in enumerate(progress(regions, "sample", "pictures", total=len(regions))):
-        picture = Batch.of_records(record[None])
-        drawn = model.sample(picture.input, args.colourings, seed)
+    for number in progress(range(len(regions)), "sample", "pictures"):
+        picture = Batch.read(regions, np.array([number]))
+        drawn = model.sample(picture, args.colourings, seed)
         lab = into_gamut(torch.cat([picture.L.expand(args.colourings, -1, -1, -1), drawn[:, 0]], dim=1))
         row = [*to_uint8(lab_to_rgb(lab)), to_uint8(lab_to_rgb(picture.lab))[0]]
         rows.append([sheets.fit(shown, LONGEST) for shown in row])
@@ -80,9 +80,9 @@ def main(argv: list[str] | None = None) -> None:
 def recoloured(model: Colorizer, split: Split, numbers: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """Those records of a split, uint8 (4, H, W), with drawn colours instead of their own."""
     for start in progress(range(0, len(numbers), BATCH), "recolour", "batches"):
-        records = split.batch(numbers[start : start + BATCH])
-        batch = Batch.of_records(records)
-        (ab,) = model.sample(batch.input, 1, seed + start)
+        some = numbers[start : start + BATCH]
+        records, batch = split.batch(some), Batch.read(split, some)
+        (ab,) = model.sample(batch, 1, seed + start)
         lab = lab_to_bytes(into_gamut(torch.cat([batch.L, ab], dim=1))).numpy()
         yield from np.concatenate([records[:, :1], lab], axis=1)
 

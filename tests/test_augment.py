@@ -143,7 +143,7 @@ def test_a_tile_as_large_as_its_picture_can_be_changed():
 def test_the_marked_pictures_of_a_batch_are_mirrored_and_no_others(dtype):
     pictures = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 3, 5, 6))).to(dtype)
     before = pictures.clone()
-    found = flipped(pictures, np.array([True, False, False, True]))
+    found = flipped(pictures, np.array([True, False, False, True]), -1)
     assert found.dtype == dtype and torch.equal(pictures, before)
     assert torch.equal(found[1:3], before[1:3])
     np.testing.assert_array_equal(found[[0, 3]], before.numpy()[[0, 3], ..., ::-1])

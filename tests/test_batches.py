@@ -16,7 +16,8 @@ from tintype.store import Split
 from tintype.training.batches import ahead, batches
 
 RECORDS, STEPS = 10, 4
-CHANGING = {"flip": True, "film": 1.0, "hidden": 0.3}
+TOLD = {"hints": {"most": 3, "without": 0.2}, "z": {"whole": 1, "spatial": 2, "diversity": 1.0, "most": 1.0}}
+CHANGING = {"flip": "both", "film": 1.0, "hidden": 0.3, "told": TOLD}
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def stream(split: Split, **settings) -> list[tuple[int, list[Batch]]]:
         "flip": False,
         "film": 0.0,
         "hidden": 0.0,
+        "told": {},
         "seed": 1,
     } | settings
     return list(batches(split, device=torch.device("cpu"), **settings))
@@ -45,11 +47,14 @@ def stream(split: Split, **settings) -> list[tuple[int, list[Batch]]]:
 
 def joined(parts: list[Batch]) -> Batch:
     planes = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Batch)}
-    return Batch(**{name: torch.cat(tensors) for name, tensors in planes.items()})
+    return Batch(
+        **{name: None if tensors[0] is None else torch.cat(tensors) for name, tensors in planes.items()}
+    )
 
 
 def same(one: Batch, other: Batch) -> bool:
-    return all(torch.equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Batch))
+    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(Batch)]
+    return all(x is y is None or torch.equal(x, y) for x, y in pairs)
 
 
 def numbers(batch: Batch) -> list[int]:

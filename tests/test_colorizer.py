@@ -6,7 +6,9 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from tintype.batch import Batch
 from tintype.color import rgb_to_lab
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError
@@ -29,6 +31,11 @@ def colorizer() -> Colorizer:
     torch.manual_seed(0)
     generator = {"head": "classes", "color_space": "lab", **UNET}
     return Colorizer(generator, {"grid": 10, "temperature": 0.38}).eval()
+
+
+def batch_of(L: Tensor) -> Batch:
+    """Pictures without colours of their own."""
+    return Batch(L, L, torch.zeros_like(L).expand(-1, 2, -1, -1))
 
 
 def regression(space: str, backbone: dict, head: str = "l1") -> Colorizer:
@@ -57,15 +64,15 @@ def test_an_odd_picture_is_answered_as_if_its_edges_went_on(backbone, space, siz
         assert (ab.abs().max() > 0) == (space != "lightness")
         assert torch.equal(ab, model(larger)[..., :height, :width])
     if backbone["backbone"] == "variational":
-        drawn = model.sample(L, 3, seed=1)
+        drawn = model.sample(batch_of(L), 3, seed=1)
         assert drawn.shape == (3, 2, 2, *size) and drawn.isfinite().all()
-        assert torch.equal(drawn, model.sample(larger, 3, seed=1)[..., :height, :width])
+        assert torch.equal(drawn, model.sample(batch_of(larger), 3, seed=1)[..., :height, :width])
 
 
 @pytest.mark.parametrize("backbone", BACKBONES[:-1], ids=lambda backbone: backbone["backbone"])
 def test_drawing_from_a_generator_that_knows_one_answer_is_a_mistake_that_names_it(backbone):
-    with pytest.raises(UserError, match=rf"backbone {backbone['backbone']} knows one colouring"):
-        regression("lab", backbone).sample(torch.zeros(1, 1, 16, 16), 2, seed=0)
+    with pytest.raises(UserError, match=rf"backbone {backbone['backbone']}, without z, knows one"):
+        regression("lab", backbone).sample(batch_of(torch.zeros(1, 1, 16, 16)), 2, seed=0)
 
 
 def test_colouring_keeps_the_lightness_and_shows_only_what_a_screen_can(colorizer):

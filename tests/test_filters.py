@@ -21,7 +21,7 @@ from tintype.sources import manifest
 ROOT = Path(__file__).parents[1]
 SIDE = 16
 FILTERS = {"min_side": 20, "min_chroma": 1.0, "near_duplicates": 4}
-TRAIN_ALL = {"val": 1e-9, "test": 0.0}
+TRAIN_ALL = {"val": 1e-9, "test": 0.0, "conditions": 0.0}
 KINDS = ["photo", "small", "grey", "again", "near", "damaged", "gone", "left out", "unlisted"]
 
 
@@ -178,7 +178,7 @@ def test_every_picture_is_either_kept_or_rejected(tmp_path, layout, seed):
 @pytest.mark.parametrize(("goes", "stays"), [("train", "test"), ("val", "test"), ("train", "val")])
 def test_of_two_that_look_alike_the_one_that_is_held_out_stays(tmp_path, goes, stays, kind):
     files = {f"{number:02d}.png": saved(photograph(number)) for number in range(30)}
-    shares = {"val": 0.3, "test": 0.3}
+    shares = {"val": 0.3, "test": 0.3, "conditions": 0.0}
     before = kept(run(gather(tmp_path / "raw", files), tmp_path / "before", split=shares))
     # The one that goes is listed first, so that the order of the manifest alone would keep it.
     gone = next(name for name, split in before.items() if split == goes)

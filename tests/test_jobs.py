@@ -34,7 +34,8 @@ CHANGES = {"copies": 1, "flip": True, "scale": [0.5, 2.0], "rotation": 20.0, "ex
 REGIONS = {"cell": 48, "val": 0.15, "test": 0.2, "margin": 2}
 LAYOUTS = {
     "tiles": COMMON | {"layout": "tiles", "stride": 16, "split": REGIONS, "augment": CHANGES},
-    "squares": COMMON | {"layout": "squares", "fit": "crop", "split": {"val": 0.2, "test": 0.2}},
+    "squares": COMMON
+    | {"layout": "squares", "fit": "crop", "split": {"val": 0.2, "test": 0.2, "conditions": 0.0}},
 }
 DASK = pytest.param("dask", marks=pytest.mark.slow)
 

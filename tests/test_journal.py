@@ -40,11 +40,14 @@ class Answer(nn.Module):
         self.share, self.space, self.network = share, SPACES["lab"], nn.Identity()
         self.network.stride = 2
 
-    def forward(self, L: Tensor) -> Tensor:
-        return self.ab(self.network(L), L.shape[-2:])
+    def planes(self, batch: Batch) -> Tensor:
+        return batch.input
 
-    def ab(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
-        return self.share * torch.cat([planes - 20, 60 - planes], dim=1)
+    def lab(self, planes: Tensor, L: Tensor) -> Tensor:
+        return torch.cat([L, self.share * (planes - 20), self.share * (60 - planes)], dim=1)
+
+    def colours(self, batch: Batch) -> Tensor:
+        return self.lab(self.planes(batch), batch.L)
 
 
 def pictures(number: int) -> Batch:
@@ -67,8 +70,8 @@ def split(tmp_path, make_store):
     return make
 
 
-def distance(model: nn.Module, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    return {"val_loss": (ab - batch.ab).abs().mean(dim=(1, 2, 3))}
+def distance(model: nn.Module, batch: Batch, planes: Tensor, lab: Tensor) -> dict[str, Tensor]:
+    return {"val_loss": (lab[:, 1:] - batch.ab).abs().mean(dim=(1, 2, 3))}
 
 
 def journal_of(split: Split, run: Run | None = None, figures=distance, score=dict) -> Journal:
@@ -108,8 +111,8 @@ def test_validation_is_over_all_pictures_however_they_are_batched(split, number)
     validation, model = split(number), Answer(0.8)
     found = journal_of(validation).validate(1, model)
     batch = Batch.of_records(validation.batch(np.arange(number)))
-    expected = ratios(likeness(model(batch.input), batch, 2), batch.L.numel())
-    expected["val_loss"] = distance(model, batch, batch.input, model(batch.input))["val_loss"].mean().item()
+    expected = ratios(likeness(model.colours(batch)[:, 1:], batch, 2), batch.L.numel())
+    expected["val_loss"] = distance(model, batch, batch.input, model.colours(batch))["val_loss"].mean().item()
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -127,8 +130,8 @@ def test_validation_builds_no_graph(split):
     model = Answer(1.0)
     model.share = nn.Parameter(torch.tensor(0.5))
 
-    def figures(model: nn.Module, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        found = distance(model, batch, planes, ab)
+    def figures(model: nn.Module, batch: Batch, planes: Tensor, lab: Tensor) -> dict[str, Tensor]:
+        found = distance(model, batch, planes, lab)
         assert not found["val_loss"].requires_grad
         return found
 

@@ -158,7 +158,7 @@ def test_loaded_values_cannot_be_changed():
         (f"adversarial.models.{ENERGY}.margin", -1, "found -1, allowed: a number greater than 1"),
         (f"adversarial.models.{VANILLA}.margin", 2.0, "unknown key, allowed here: init, "),
         (f"adversarial.models.{VANILLA}.objective", "tragic", 'found "tragic", allowed: one of '),
-        (f"adversarial.models.{VANILLA}.discriminator", "autoencoder", "allowed: one of patch, whole"),
+        (f"adversarial.models.{VANILLA}.discriminator", "autoencoder", "allowed: one of patch, plain, whole"),
         (
             f"adversarial.models.{VANILLA}.init",
             ENERGY,

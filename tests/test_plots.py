@@ -114,3 +114,46 @@ def test_a_figure_that_no_curve_has_is_explained_and_writes_nothing(tmp_path):
     with pytest.raises(UserError, match="val_nothing"):
         drawn_curves(tmp_path / "1.png", some_curves(), figure="val_nothing")
     assert not list(tmp_path.iterdir())
+
+
+def some_bins() -> dict[str, pd.DataFrame]:
+    """Bins of confidence in %, of which the last has too few pixels to be shown."""
+    rows = {"pixels": [900, 0, 500, plots.FEWEST - 1], "confidence": [5, np.nan, 25, 35]}
+    means = {"accuracy": [9, np.nan, 50, 0], "error": [20, np.nan, 9, 99]}
+    return {name: pd.DataFrame(rows | means) + i for i, name in enumerate(SEEDS)}
+
+
+def drawn_calibration(path: Path, bins: dict[str, pd.DataFrame]) -> bytes:
+    plots.calibration(path, bins, SEEDS)
+    return path.read_bytes()
+
+
+def test_calibration_has_a_colour_for_each_model_and_leaves_out_bins_of_few_pixels(tmp_path):
+    first = drawn_calibration(tmp_path / "1.png", some_bins())
+    assert colours(tmp_path / "1.png") >= {COLOURS[0], COLOURS[1]}
+    assert COLOURS[2] not in colours(tmp_path / "1.png"), "seeds of a model share its colour"
+    few = some_bins()
+    few["unet-l2-1"].loc[3, ["accuracy", "error"]] = 50
+    assert drawn_calibration(tmp_path / "2.png", few) == first
+    few["unet-l2-1"].loc[3, "pixels"] = plots.FEWEST
+    assert drawn_calibration(tmp_path / "3.png", few) != first
+    with Image.open(tmp_path / "1.png") as picture:
+        assert 1000 < picture.width < 2000 and 500 < picture.height < 1000
+
+
+def test_one_bin_alone_is_a_point_that_can_be_seen(tmp_path):
+    drawn_calibration(tmp_path / "1.png", {"prior": some_bins()["gan-1"][:1]})
+    assert COLOURS[0] in colours(tmp_path / "1.png")
+
+
+def test_clicks_are_a_line_for_each_model_and_a_grey_one_for_the_floor(tmp_path):
+    rows = pd.DataFrame({"hints": [0, 1, 5], "ab_error": [9.0, 8.0, 6.0]})
+    errors = {"grey": rows.assign(ab_error=12.0)} | dict.fromkeys(SEEDS, rows)
+    plots.hints(tmp_path / "1.png", errors, SEEDS)
+    found = colours(tmp_path / "1.png")
+    assert {COLOURS[0], COLOURS[1]} <= found and COLOURS[2] not in found
+    plots.hints(tmp_path / "2.png", errors | {"gan-1": rows.assign(ab_error=7.0)}, SEEDS)
+    plots.hints(tmp_path / "3.png", errors | {"grey": rows.assign(ab_error=11.0)}, SEEDS)
+    plots.hints(tmp_path / "4.png", dict(errors), SEEDS)
+    first, model, floor, again = (tmp_path.joinpath(f"{i}.png").read_bytes() for i in (1, 2, 3, 4))
+    assert first == again and len({first, model, floor}) == 3

@@ -25,7 +25,7 @@ def noise(seed: int, count: int = 3) -> Batch:
 
 def score(batch: Batch, ab: torch.Tensor, weights: torch.Tensor | None = None, perceptual=None) -> dict:
     weights = torch.ones(len(ab), *ab.shape[2:]) if weights is None else weights
-    return scoring.score(batch, ab, weights, perceptual)
+    return scoring.score(batch, torch.cat([batch.L, ab], dim=1), weights, perceptual)
 
 
 def data(folder, mean_lab: list[float], histogram: list[list[int]]):
@@ -55,7 +55,7 @@ def test_the_ceiling_of_psnr_is_what_rounding_to_8_bits_costs():
 @pytest.mark.parametrize(("L", "a", "b"), [(60, 3, 4), (50, -9, 12), (40, 20, -21)])
 def test_the_grey_floor_on_one_colour_is_as_scikit_image_and_the_curve_have_it(tmp_path, L, a, b):
     batch = flat(L, a, b)
-    figures = score(batch, floors.FLOORS["grey"](tmp_path)(batch.input))
+    figures = score(batch, floors.FLOORS["grey"](tmp_path)(batch)[:, 1:])
     # Pictures are compared as 8-bit files hold them.
     grey, truth = (np.round(lab2rgb(np.array([[lab]], float)) * 255) / 255 for lab in ([L, 0, 0], [L, a, b]))
     assert figures["psnr"][0] == pytest.approx(-10 * np.log10(((grey - truth) ** 2).mean()), abs=0.01)
@@ -144,8 +144,18 @@ def test_pixels_weigh_inversely_to_their_class_in_the_split_that_is_scored(tmp_p
 
 def test_the_floors_answer_every_picture_alike(tmp_path):
     folder = data(tmp_path, [61.5, -3.25, 12.5], [[0, 0, 1]])
-    L = torch.rand(2, 1, 5, 7) * 100
+    drawn, L = torch.rand(2, 2, 1, 5, 7) * 100
+    batch = Batch(drawn, L, torch.rand(2, 2, 5, 7))
     for name, colour in (("grey", [0, 0]), ("mean", [-3.25, 12.5])):
-        ab = floors.FLOORS[name](folder)(L)
-        assert ab.shape == (2, 2, 5, 7) and ab.dtype == torch.float32
-        assert (ab == torch.tensor(colour).view(1, 2, 1, 1)).all()
+        lab = floors.FLOORS[name](folder)(batch)
+        assert lab.shape == (2, 3, 5, 7) and lab.dtype == torch.float32
+        assert torch.equal(lab[:, :1], L) and (lab[:, 1:] == torch.tensor(colour).view(1, 2, 1, 1)).all()
+
+
+def test_the_floors_of_drawings_do_not_know_the_lightness_of_the_picture(tmp_path):
+    folder = data(tmp_path, [61.5, -3.25, 12.5], [[0, 0, 1]])
+    drawn, L = torch.rand(2, 2, 1, 5, 7) * 100
+    batch = Batch(drawn, L, torch.rand(2, 2, 5, 7))
+    grey, mean = (floors.FLOORS[name](folder, drawings=True)(batch) for name in ("grey", "mean"))
+    assert torch.equal(grey[:, :1], drawn) and not grey[:, 1:].any()
+    assert (mean == torch.tensor([61.5, -3.25, 12.5]).view(1, 3, 1, 1)).all()

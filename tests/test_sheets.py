@@ -65,7 +65,7 @@ def test_a_name_wider_than_its_column_is_broken_after_hyphens():
 def test_samples_are_grey_predicted_and_true_in_three_rows():
     some = batch()
     ab = torch.full_like(some.ab, 90.0)  # more than sRGB can show
-    sheet = sheets.samples(some, ab)
+    sheet = sheets.samples(some, torch.cat([some.L, ab], dim=1))
     assert sheet.dtype == np.uint8 and sheet.shape == (3 * 10 + 4 * GAP, 3 * 14 + 4 * GAP, 3)
     cells = sheet[GAP:, GAP:].reshape(3, 10 + GAP, 3, 14 + GAP, 3)[:, :10, :, :14].swapaxes(1, 2)
     planes = {name: getattr(some, name).double().permute(0, 2, 3, 1).numpy() for name in ("input", "lab")}
@@ -74,8 +74,10 @@ def test_samples_are_grey_predicted_and_true_in_three_rows():
     np.testing.assert_allclose(cells[2], lab2rgb(planes["lab"]) * 255, atol=0.51)
     predicted = lab_to_rgb(into_gamut(torch.cat([some.L, ab], dim=1)))
     np.testing.assert_array_equal(cells[1], to_uint8(predicted))
-    np.testing.assert_array_equal(sheet, sheets.samples(some, ab))
-    np.testing.assert_array_equal(sheets.samples(some, some.ab)[GAP + 14 : GAP + 24], sheet[-GAP - 10 : -GAP])
+    np.testing.assert_array_equal(sheet, sheets.samples(some, torch.cat([some.L, ab], dim=1)))
+    np.testing.assert_array_equal(
+        sheets.samples(some, some.lab)[GAP + 14 : GAP + 24], sheet[-GAP - 10 : -GAP]
+    )
 
 
 @pytest.mark.parametrize(

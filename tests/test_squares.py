@@ -70,7 +70,7 @@ def run(raw: Path, out: Path, seed: int = 1, per_shard: int = 50, layout: str = 
         "filters": {"min_side": 1, "min_chroma": 0.0, "near_duplicates": None},
         "side": SIDE,
         "fit": "crop",
-        "split": {"val": 0.15, "test": 0.25},
+        "split": {"val": 0.15, "test": 0.25, "conditions": 0.0},
     }
     if layout == "tiles":
         split = {"cell": 48, "val": 0.15, "test": 0.2, "margin": 5}
@@ -143,7 +143,7 @@ def test_pictures_without_a_group_are_each_for_themselves(tmp_path):
 
 def test_nothing_to_validate_or_test_with_is_warned_of(tmp_path, capsys):
     raw = gather(tmp_path / "raw", {"a.png": noise(1)})
-    out = run(raw, tmp_path / "out", split={"val": 1e-9, "test": 0.0})
+    out = run(raw, tmp_path / "out", split={"val": 1e-9, "test": 0.0, "conditions": 0.0})
     assert "warning: nothing in val, test" in capsys.readouterr().err
     assert store.read_summary(out)["records"] == {"train": 1}
 
@@ -151,7 +151,7 @@ def test_nothing_to_validate_or_test_with_is_warned_of(tmp_path, capsys):
 def test_nothing_to_train_with_is_an_error(tmp_path):
     raw = gather(tmp_path / "raw", {"a.png": noise(1)}, {"a.png": {"split": "test"}})
     with pytest.raises(UserError, match=r"no picture is left for training \(test have some\)"):
-        run(raw, tmp_path / "out", split={"val": 1e-9, "test": 0.0})
+        run(raw, tmp_path / "out", split={"val": 1e-9, "test": 0.0, "conditions": 0.0})
     assert not (tmp_path / "out").exists()
 
 
@@ -165,9 +165,8 @@ def test_another_seed_draws_other_splits(tmp_path):
 def test_what_its_publisher_holds_out_is_tested_with(tmp_path, share):
     pictures = {f"{number:03d}.png": noise(number) for number in range(60)}
     held_out = {name: {"split": "test"} for name in list(pictures)[:20]}
-    out = run(
-        gather(tmp_path / "raw", pictures, held_out), tmp_path / "out", split={"val": 0.2, "test": share}
-    )
+    split = {"val": 0.2, "test": share, "conditions": 0.0}
+    out = run(gather(tmp_path / "raw", pictures, held_out), tmp_path / "out", split=split)
     splits = index(out)["split"]
     assert (splits[list(held_out)] == "test").all()
     assert set(splits.drop(list(held_out))) == ({"train", "val"} | ({"test"} if share else set()))

@@ -232,7 +232,7 @@ def test_the_score_of_the_truth_is_0_and_that_of_grey_2(fabric, perceptual):
     assert lab_to_rgb(batch.lab).std() > 0.1
 
     def scores(ab: Tensor) -> dict[str, float]:
-        found = recipe.validate(recipe.colorizer, batch, ab, ab)
+        found = recipe.validate(recipe.colorizer, batch, ab, torch.cat([batch.L, ab], dim=1))
         assert all(values.shape == (3,) for values in found.values())
         return recipe.score({name: values.mean().item() for name, values in found.items()})
 

@@ -76,10 +76,13 @@ def _exposed(gain: float) -> np.ndarray:
     return (encode((linearise(values) * gain).clamp(max=1)) * 255).round().to(torch.uint8).numpy()
 
 
-def flipped(pictures: Tensor, mirrored: np.ndarray) -> Tensor:
-    """A batch (N, C, H, W) with those pictures mirrored left to right that `mirrored`, bool (N,), marks."""
+def flipped(pictures: Tensor, mirrored: np.ndarray, axis: int) -> Tensor:
+    """A batch (N, C, H, W) with those pictures mirrored that `mirrored`, bool (N,), marks.
+
+    axis: -1, left to right; -2, upside down.
+    """
     chosen = torch.from_numpy(mirrored).to(pictures.device)
-    return torch.where(chosen[:, None, None, None], pictures.flip(-1), pictures)
+    return torch.where(chosen[:, None, None, None], pictures.flip(axis), pictures)
 
 
 def masked(input: Tensor, share: float, seeds: np.ndarray) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tintype.color import bytes_to_lab
+from tintype.store import Split
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,25 @@ class Batch:
 
     input: (N, 1, H, W), the lightness of the grey picture, in [0, 100]. L: (N, 1, H, W), the colour picture's
     own lightness, in [0, 100]; equal to `input` where the grey conversion is `lab`. ab: (N, 2, H, W), the
-    colours to find, in about [-110, 110]. condition: (N, K) in {0, 1}, one-hot attributes that the colours
-    depend on, where the pictures have such.
+    colours to find, in about [-110, 110].
+
+    What a generator may be told besides the lightness, where there is such: condition, (N, K) in {0, 1},
+    one-hot attributes that the colours depend on; hints, (N, 3, H, W), clicks of colour as `hints.points` has
+    them; z and other_z, (N, Z, h, w), random numbers as `noise.drawn` has them.
     """
 
     input: Tensor
     L: Tensor
     ab: Tensor
     condition: Tensor | None = None
+    hints: Tensor | None = None
+    z: Tensor | None = None
+    other_z: Tensor | None = None
+
+    @classmethod
+    def read(cls, split: Split, numbers: np.ndarray, device: torch.device | str = "cpu") -> "Batch":
+        """Records of a store, by their numbers in a split, which are of one size."""
+        return cls.of_records(split.batch(numbers), device, split.conditions(numbers))
 
     @classmethod
     def of_records(
@@ -43,9 +55,17 @@ class Batch:
         if factor == 1:
             return self
         input, L, ab = (F.avg_pool2d(plane, factor) for plane in (self.input, self.L, self.ab))
-        return replace(self, input=input, L=L, ab=ab)
+        return replace(self, input=input, L=L, ab=ab, hints=_shrunk_hints(self.hints, factor))
 
     @property
     def lab(self) -> Tensor:
         """The truth, (N, 3, H, W)."""
         return torch.cat([self.L, self.ab], dim=1)
+
+
+def _shrunk_hints(hints: Tensor | None, factor: int) -> Tensor | None:
+    """A pixel is a hint where one of those that it is made of was; its colour is their mean."""
+    if hints is None:
+        return None
+    ab, share = F.avg_pool2d(hints, factor).split([2, 1], dim=1)
+    return torch.cat([ab / share.clamp(min=1 / factor**2), (share > 0).to(ab)], dim=1)

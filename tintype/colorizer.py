@@ -1,18 +1,22 @@
 """The trained thing: a network, what its planes mean, how they become colour, all in one file."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tintype import noise
+from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb
-from tintype.color_spaces import SPACES
+from tintype.color_spaces import AB, SPACES
 from tintype.console import UserError
 from tintype.files import new_file
 
@@ -23,16 +27,28 @@ class Colorizer(nn.Module):
     """Lightness in, colours out, for pictures of any size.
 
     generator: `backbone`, a file in `tintype/networks/backbones`; `head`, one in `tintype/networks/heads`;
-    `color_space`, a key of `color_spaces.SPACES`; and the settings of the network. classes: `grid` of the ab
-    classes and `temperature` of the annealed mean, for the head that has classes, else None. Attributes:
-    `about`, both; and `training`, how it was trained, where it was loaded.
+    `color_space`, a key of `color_spaces.SPACES`; `given`, where it is told more than the lightness: which of
+    `condition`, `hints` and `z`, and how it learns from them; and the settings of the network. classes:
+    `grid` of the ab classes and `temperature` of the annealed mean, for the head that has classes, else None.
+    conditions: the table of its `conditions.Vocabulary`, for one that is told a condition, else None.
+    Attributes: `about`, all of these; and `training`, how it was trained, where it was loaded.
     """
 
-    def __init__(self, generator: dict[str, Any], classes: dict[str, Any] | None) -> None:
+    def __init__(
+        self,
+        generator: dict[str, Any],
+        classes: dict[str, Any] | None,
+        conditions: dict[str, list[str]] | None = None,
+    ) -> None:
         super().__init__()
         self.about = {"generator": dict(generator), "classes": classes and dict(classes)}
         settings = dict(generator)
         backbone, head, space = (settings.pop(key) for key in ("backbone", "head", "color_space"))
+        self.told = settings.pop("given", None) or {}
+        if self.told.get("condition"):
+            self.about["conditions"] = conditions
+        if planes := sum(self._told_planes().values()):
+            settings["known"] = 1 + planes  # which networks that take the lightness alone do not know
         self.space = SPACES[space]
         self.head = import_module(f"tintype.networks.heads.{head}").Head(self.space.channels, classes)
         build = import_module(f"tintype.networks.backbones.{backbone}").build
@@ -42,37 +58,109 @@ class Colorizer(nn.Module):
             raise UserError(f"generator.backbone {backbone}: these settings do not fit: {error}") from error
 
     @classmethod
-    def of(cls, generator: Any, classes: Any) -> "Colorizer":
-        """An untrained one, from the sections `generator` and `classes` of params.yaml."""
-        used = classes.model_dump(include={"grid", "temperature"}) if generator.head == "classes" else None
-        return cls(generator.model_dump(), used)
+    def of(cls, generator: Any, classes: Any, conditions: dict[str, list[str]] | None = None) -> "Colorizer":
+        """An untrained one, from the sections `generator` and `classes` of params.yaml.
 
-    def forward(self, L: Tensor) -> Tensor:
-        """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], of any height and width."""
-        planes, _ = planes_and_penalty(self.network(self._padded(L)))
-        return self._enlarged(planes, L)
+        conditions: those of the pictures that it is to learn from. Raises UserError where they have none,
+        and the generator is to be told one.
+        """
+        settings = generator.model_dump()
+        if settings.get("given", {}).get("condition") and not conditions:
+            raise UserError(
+                "generator.given.condition: found true, allowed: false, for the pictures have none"
+            )
+        used = classes.model_dump(include={"grid", "temperature"}) if generator.head == "classes" else None
+        return cls(settings, used, conditions)
+
+    def given(self, batch: Batch) -> Tensor:
+        """What the network is given of pictures: planes (N, 1 + E, H, W), the lightness in [0, 100] first.
+
+        Then, as far as it takes them, a plane for each value of the condition, 1 or 0; ab / 110 of hints, and
+        where there are any; z, enlarged. Where a batch has no hints, there are none; where it has no z, it is
+        0, its mean. Raises UserError where the pictures' condition is not of the model's vocabulary's size.
+        """
+        number, _, *size = batch.input.shape
+        planes = [batch.input]
+        for name, more in self._told_planes().items():
+            if name == "condition":
+                planes.append(condition_planes(self._condition(batch), size))
+            elif name == "hints":
+                hints = batch.input.new_zeros(number, 3, *size) if batch.hints is None else batch.hints
+                planes.append(torch.cat([hints[:, :2] / AB, hints[:, 2:]], dim=1))
+            else:
+                z = batch.input.new_zeros(number, more, 1, 1) if batch.z is None else batch.z.to(batch.input)
+                planes.append(F.interpolate(z, size=size, mode="bilinear", align_corners=False))
+        return torch.cat(planes, dim=1) if len(planes) > 1 else batch.input
+
+    def known(self, batch: Batch) -> Tensor:
+        """What a discriminator is told of the pictures whose colours it judges: (N, 1 + K, H, W).
+
+        The lightness, or the drawing, in [0, 100], then the condition's planes.
+        """
+        seen = batch.input if self.space.whole else batch.L
+        if "condition" not in self._told_planes():
+            return seen
+        return torch.cat([seen, condition_planes(self._condition(batch), seen.shape[-2:])], dim=1)
+
+    @property
+    def known_planes(self) -> int:
+        """How many planes `known` has."""
+        return 1 + self._told_planes().get("condition", 0)
+
+    def forward(self, given: Tensor) -> Tensor:
+        """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], or `given`, of any height and width."""
+        return self.lab(self._planes(given), given[:, :1])[:, 1:]
+
+    def colours(self, batch: Batch) -> Tensor:
+        """Lab (N, 3, H, W) of a batch's pictures as the model colours them: with their own lightness L.
+
+        Those of a drawing are the model's altogether.
+        """
+        return self.lab(self.planes(batch), batch.L)
+
+    def planes(self, batch: Batch) -> Tensor:
+        """What the network gives (N, planes, h, w) for pictures, padded to a size that suits it."""
+        return self._planes(self.given(batch))
 
     def ab(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
         """ab (N, 2, *size) of what the network gave, (N, planes, h, w)."""
         ab = self.space.ab(self.head(planes))
         return F.interpolate(ab, size=size, mode="bilinear", align_corners=False)
 
-    @torch.no_grad()
-    def sample(self, L: Tensor, number: int, seed: int) -> Tensor:
-        """`number` colourings (number, N, 2, H, W) that the model holds for plausible, of L (N, 1, H, W).
+    def lab(self, planes: Tensor, L: Tensor) -> Tensor:
+        """Lab (N, 3, H, W) of what the network gave for pictures of lightness L (N, 1, H, W)."""
+        height, width = L.shape[-2:]
+        multiple = self.network.multiple
+        size = (height + -height % multiple, width + -width % multiple)
+        if not self.space.whole:
+            return torch.cat([L, self.ab(planes, size)[..., :height, :width]], dim=1)
+        lab = self.space.lab(self.head(planes))
+        return F.interpolate(lab, size=size, mode="bilinear", align_corners=False)[..., :height, :width]
 
-        Raises UserError where its network has nothing to draw from.
+    @torch.no_grad()
+    def sample(self, batch: Batch, number: int, seed: int) -> Tensor:
+        """`number` colourings (number, N, 2, H, W) that the model holds for plausible, of a batch's pictures.
+
+        Raises UserError where it has nothing to draw from.
         """
+        if z := self.told.get("z"):
+            rng = np.random.default_rng(seed)
+            seeds = rng.integers(2**63, size=(number, len(batch.input)))
+            drawn = (noise.drawn(some, z["whole"], z["spatial"]) for some in seeds)
+            return torch.stack([self.colours(replace(batch, z=one))[:, 1:] for one in drawn])
         if not hasattr(self.network, "sample"):
             backbone = self.about["generator"]["backbone"]
-            raise UserError(f"a generator of backbone {backbone} knows one colouring of each picture")
-        drawn = self.network.sample(self._padded(L), number, torch.Generator().manual_seed(seed))
-        return torch.stack([self._enlarged(planes, L) for planes in drawn])
+            raise UserError(
+                f"a generator of backbone {backbone}, without z, knows one colouring of each picture"
+            )
+        given = self._padded(self.given(batch))
+        drawn = self.network.sample(given, number, torch.Generator().manual_seed(seed))
+        return torch.stack([self.lab(planes, batch.L)[:, 1:] for planes in drawn])
 
     @torch.no_grad()
-    def colorize(self, L: Tensor) -> Tensor:
+    def colorize(self, given: Tensor) -> Tensor:
         """sRGB (N, 3, H, W) in [0, 1]: the given lightness, the predicted colours brought into gamut."""
-        return lab_to_rgb(into_gamut(torch.cat([L, self(L)], dim=1)))
+        return lab_to_rgb(into_gamut(self.lab(self._planes(given), given[:, :1])))
 
     def take_over(self, other: "Colorizer") -> tuple[int, int]:
         """Start from another model's network, as far as weights have the same name and shape.
@@ -113,7 +201,7 @@ class Colorizer(nn.Module):
             with safe_open(file, framework="pt") as stored:
                 about = json.loads((stored.metadata() or {})["tintype"])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            colorizer = cls(about["generator"], about["classes"])
+            colorizer = cls(about["generator"], about["classes"], about.get("conditions"))
             colorizer.about["training"] = about["training"]
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
@@ -134,15 +222,38 @@ class Colorizer(nn.Module):
             raise UserError(f"{file}: the weights do not fit the network it describes: {error}") from None
         return colorizer.eval()
 
-    def _padded(self, L: Tensor) -> Tensor:
-        height, width = L.shape[-2:]
-        multiple = self.network.multiple
-        return F.pad(L, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    def _told_planes(self) -> dict[str, int]:
+        """How many planes the network is given besides the lightness, by what they tell."""
+        planes = {}
+        if self.told.get("condition"):
+            planes["condition"] = sum(map(len, self.about["conditions"].values()))
+        if self.told.get("hints"):
+            planes["hints"] = 3
+        if z := self.told.get("z"):
+            planes["z"] = z["whole"] + z["spatial"]
+        return planes
 
-    def _enlarged(self, planes: Tensor, L: Tensor) -> Tensor:
-        height, width = L.shape[-2:]
+    def _condition(self, batch: Batch) -> Tensor:
+        wanted = self._told_planes()["condition"]
+        found = 0 if batch.condition is None else batch.condition.shape[1]
+        if found != wanted:
+            values = "; ".join(f"{name}: {', '.join(of)}" for name, of in self.about["conditions"].items())
+            raise UserError(f"found conditions of {found} values, allowed: of {wanted} ({values})")
+        return batch.condition
+
+    def _planes(self, given: Tensor) -> Tensor:
+        planes, _ = planes_and_penalty(self.network(self._padded(given)))
+        return planes
+
+    def _padded(self, given: Tensor) -> Tensor:
+        height, width = given.shape[-2:]
         multiple = self.network.multiple
-        return self.ab(planes, (height + -height % multiple, width + -width % multiple))[..., :height, :width]
+        return F.pad(given, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def condition_planes(condition: Tensor, size: tuple[int, int]) -> Tensor:
+    """One-hot attributes (N, K) as planes (N, K, *size), each 1 or 0 all over."""
+    return condition[:, :, None, None].expand(-1, -1, *size)
 
 
 def planes_and_penalty(answer: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

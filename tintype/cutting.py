@@ -17,7 +17,8 @@ from tintype.sources import places
 from tintype.sources.manifest import Picture
 from tintype.tiling import Box, held_out, tiles
 
-ORDER = {"test": 0, "val": 1, "train": 2}  # of two pictures that look alike, the one of the lower order stays
+# Of two pictures that look alike, the one of the lower order stays.
+ORDER = {"test": 0, "test_conditions": 1, "val": 2, "train": 3}
 # The chroma of each 8-bit ab value, at 256 (a + 128) + b + 128.
 _CHROMA = np.hypot(*np.meshgrid(*[np.arange(256) - 128.0] * 2)).astype(np.float32).reshape(-1)
 
@@ -121,10 +122,12 @@ def _refuse_grey(record: np.ndarray, least: float) -> None:
 
 
 def _square(picture: Picture, job: Job) -> Found:
-    """The picture as one square; its split follows from its group, not from the other pictures."""
+    """The picture as one square; its split follows from its group and condition, not from other pictures."""
     layout, side = job.layout, job.layout.side
     split = picture.split or _drawn(f"{job.seed}:{picture.group or picture.path}", layout.split)
-    conversion = layout.input.test if split == "test" else layout.input.training
+    if split == "train" and _held_out(picture.condition, job):
+        split = "test_conditions"
+    conversion = layout.input.test if split.startswith("test") else layout.input.training
     halves = 2 if picture.colour_side else 1
     rgb = decode(io.BytesIO(_bytes(picture)), job.max_pixels, (side * halves, side))
     drawing = None
@@ -156,11 +159,21 @@ def _fitted(rgb: np.ndarray, side: int, fit: str) -> np.ndarray:
     return resized(rgb, side, side)
 
 
+def _held_out(condition: str, job: Job) -> bool:
+    """Whether no training picture may have this condition; one that depends on nothing is never held out."""
+    return bool(condition) and _fraction(f"{job.seed}:condition:{condition}") < job.layout.split.conditions
+
+
 def _drawn(key: str, shares: Any) -> str:
-    drawn = int(hashlib.sha256(key.encode()).hexdigest()[:16], 16) / 2**64
+    drawn = _fraction(key)
     if drawn < shares.test:
         return "test"
     return "val" if drawn < shares.test + shares.val else "train"
+
+
+def _fraction(key: str) -> float:
+    """A number in [0, 1) that follows from a text, and over many texts is uniform."""
+    return int(hashlib.sha256(key.encode()).hexdigest()[:16], 16) / 2**64
 
 
 def _tiles(rgb: np.ndarray, picture: Picture, alone: bool, job: Job) -> Iterator[Cut]:

@@ -68,6 +68,7 @@ class Tiles(Section):
 class Shares(Section):
     val: Share
     test: Decay  # 0 where the publisher holds out a test split
+    conditions: Decay  # of the combinations of attributes, which no training picture has; 0: none
 
 
 class Squares(Section):
@@ -95,9 +96,36 @@ class Prepare(Section):
     bw: Whole
 
 
+class Hints(Section):
+    most: Count  # clicks on a picture, while training
+    without: Unit  # share of the pictures that have none
+
+
+class Z(Section):
+    whole: Annotated[int, Field(ge=0)]  # numbers that are the same all over the picture
+    spatial: Annotated[int, Field(ge=0)]  # numbers of each cell (noise.CELLS)
+    diversity: (
+        NotNegative  # weight of how far apart two colourings are; 0: nothing keeps z from being ignored
+    )
+    most: Positive  # by how much z is to change the colours, in their scale from -1 to 1, for a z of 1
+
+
+# Of a key that may be left out, as no other may: left out, it is not in what is saved with a model either.
+_left_out = Field(default=None, exclude_if=lambda value: value is None)
+
+
+class Given(Section):
+    """What a generator is told besides the lightness, as far as it is."""
+
+    condition: Annotated[Literal[True] | None, _left_out]  # that of the pictures
+    hints: Annotated[Hints | None, _left_out]
+    z: Annotated[Z | None, _left_out]
+
+
 class AnyGenerator(Section):
     head: Literal[*files("networks/heads", "head")]
-    color_space: Literal["lab", "rgb", "lightness"]
+    color_space: Literal["lab", "rgb", "drawing", "lightness"]
+    given: Annotated[Given | None, _left_out]
 
 
 class UNet(AnyGenerator):
@@ -105,6 +133,12 @@ class UNet(AnyGenerator):
     width: Width
     depth: Annotated[int, Field(ge=1, le=6)]
     output_stride: OutputStride
+
+
+class TransposedUNet(AnyGenerator):
+    backbone: Literal["transposed_unet"]
+    width: Width
+    depth: Annotated[int, Field(ge=1, le=9)]
 
 
 class Zhang16(AnyGenerator):
@@ -132,8 +166,9 @@ class Variational(Bottleneck):
     kl: NotNegative  # weight of the divergence from the prior
 
 
-_generators = [UNet, Zhang16, TorchvisionUNet, Bottleneck, Variational]
-_known = ("unet", "unet_per_channel", "zhang16", "torchvision_unet", "bottleneck", "variational")
+_generators = [UNet, TransposedUNet, Zhang16, TorchvisionUNet, Bottleneck, Variational]
+_known = ("unet", "unet_per_channel", "transposed_unet", "zhang16", "torchvision_unet")
+_known += ("bottleneck", "variational")
 if _more := files("networks/backbones", *_known):
 
     class OwnBackbone(AnyGenerator, extra="allow"):
@@ -157,8 +192,8 @@ class Training(Section):
     precision: Literal["auto", "float32", "bfloat16"]
     compile: bool
     accumulate: Count
-    validate_every: Count
-    flip: bool
+    validate_every: Count | Literal["epoch"]
+    flip: bool | Literal["both"]
     film: Unit
     masked: Decay
 

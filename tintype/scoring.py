@@ -40,7 +40,7 @@ def pixel_weights(split: Split, grid: int, sigma: float) -> Callable[[Tensor], T
 
 @torch.no_grad()
 def rows(
-    predict: Callable[[Tensor], Tensor],
+    predict: Callable[[Batch], Tensor],
     test: Split,
     weigh: Callable[[Tensor], Tensor],
     perceptual: Callable[[Tensor, Tensor], Tensor] | None,
@@ -48,41 +48,40 @@ def rows(
 ) -> pd.DataFrame:
     """A row of figures (`score`) per picture of the test split, and where it lies in which photograph.
 
-    predict: from input planes (N, 1, H, W) to ab (N, 2, H, W). weigh: as `pixel_weights` gives it.
+    predict: from a batch to Lab (N, 3, H, W). weigh: as `pixel_weights` gives it.
     """
     figures = []
     for start in progress(range(0, len(test), _BATCH), f"evaluate {name}", "batches"):
-        batch = Batch.of_records(test.batch(np.arange(start, min(start + _BATCH, len(test)))))
-        figures.append(pd.DataFrame(score(batch, predict(batch.input), weigh(batch.ab), perceptual)))
+        batch = Batch.read(test, np.arange(start, min(start + _BATCH, len(test))))
+        figures.append(pd.DataFrame(score(batch, predict(batch), weigh(batch.ab), perceptual)))
     return pd.concat(
         [test.index[["photograph", "left", "top"]], pd.concat(figures, ignore_index=True)], axis=1
     )
 
 
 @torch.no_grad()
-def coloured(predict: Callable[[Tensor], Tensor], picture: np.ndarray) -> np.ndarray:
-    """The record of a picture with predicted colours, brought into gamut: uint8 (H, W, 3)."""
-    batch = Batch.of_records(picture[None])
-    lab = into_gamut(torch.cat([batch.L, predict(batch.input)], dim=1))
-    return to_uint8(lab_to_rgb(lab))[0]
+def coloured(predict: Callable[[Batch], Tensor], picture: Batch) -> np.ndarray:
+    """The first picture of a batch with predicted colours, brought into gamut: uint8 (H, W, 3)."""
+    return to_uint8(lab_to_rgb(into_gamut(predict(picture))))[0]
 
 
 def score(
-    batch: Batch, ab: Tensor, weights: Tensor, perceptual: Callable[[Tensor, Tensor], Tensor] | None
+    batch: Batch, predicted: Tensor, weights: Tensor, perceptual: Callable[[Tensor, Tensor], Tensor] | None
 ) -> dict[str, np.ndarray]:
-    """Every figure of a batch of test pictures, each an array (N,), for predicted ab (N, 2, H, W).
+    """Every figure of a batch of test pictures, each an array (N,), for predicted Lab (N, 3, H, W).
 
-    Pictures in RGB are the true lightness with the predicted colours, those brought into gamut, against
-    the truth. `perceptual` is LPIPS, where its backbone is there; its figure goes under `lpips`.
+    Pictures in RGB are the prediction, brought into gamut, against the truth; where photographs are coloured,
+    the prediction has their true lightness. `perceptual` is LPIPS, where its backbone is there; its figure
+    goes under `lpips`.
     """
-    lab = into_gamut(torch.cat([batch.L, ab], dim=1))
+    lab = into_gamut(predicted)
     rgb, truth = (_to_8_bits(lab_to_rgb(picture)) for picture in (lab, batch.lab))
     figures = {
         "psnr": metrics.psnr(rgb, truth).clamp(max=PSNR_CEILING),
         "ssim": metrics.ssim(rgb, truth),
         "ciede2000": metrics.ciede2000(lab, batch.lab).mean(dim=(1, 2)),
-        "auc": metrics.auc(ab, batch.ab),
-        "auc_rebalanced": metrics.auc(ab, batch.ab, weights),
+        "auc": metrics.auc(predicted[:, 1:], batch.ab),
+        "auc_rebalanced": metrics.auc(predicted[:, 1:], batch.ab, weights),
         "auc_rebalanced_weight": weights.sum(dim=(1, 2)),
         "colorfulness": metrics.colorfulness(rgb),
         "colorfulness_abs": metrics.colorfulness_abs(rgb),

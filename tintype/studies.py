@@ -7,8 +7,9 @@
       backbones: {unet: {width: 16, depth: 4, output_stride: 2}}   # settings of each that the models name
       model: {width: 32, pixel: 1.0, adversarial: 0.2}             # of each adversarial model
       pretrain: {steps: 400}                                       # and other sections of `base`
+      photos: {layout: squares, ...}                               # all of prepare.photos, for other pictures
     large: ...
-    download: {}                       # weights of encoders: sets besides those of `base`
+    download: {}                       # sets besides those of `base`: pictures, or weights of encoders
     models:
       pretrained:                      # any name: DVC runs a stage for each model of a group
         unet-l2-1: {seed: 1, generator: {backbone: unet, head: l2, color_space: lab}}
@@ -28,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tintype import params_wording as wording
 from tintype.console import UserError
-from tintype.params_download import EncoderWeights
+from tintype.params_download import EncoderWeights, Pictures
 
 FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
 _SECTIONS = ("training", "pretrain", "adversarial")
@@ -51,6 +52,7 @@ class Values(_Changes):
     """What all models of a study share."""
 
     backbones: dict[str, dict[str, Any]] = {}
+    photos: dict[str, Any] = {}
 
 
 class Model(_Changes):
@@ -69,6 +71,14 @@ class Sampling(_Strict):
     share: Annotated[float, Field(gt=0, le=1)]  # of the training pictures, that become one picture more
 
 
+class Shown(_Strict):
+    """What the study's own stage shows."""
+
+    sheet: str  # whose colourings
+    colourings: Annotated[int, Field(ge=1)] | None = None  # of each picture
+    threshold: Annotated[float, Field(ge=0, lt=1)] | None = None  # doubt from which colours may change
+
+
 class Study(_Strict):
     """A study's params file. What its values mean is checked once they are merged with the base's."""
 
@@ -77,8 +87,9 @@ class Study(_Strict):
     values: Literal["small", "large"]
     small: Values
     large: Values
-    download: dict[str, EncoderWeights] = {}
+    download: dict[str, EncoderWeights | Pictures] = {}
     sampling: Sampling | None = None
+    shown: Shown | None = None
     models: dict[str, dict[str, Model]]
 
     @property
@@ -114,7 +125,7 @@ def checked(tree: dict, path: Path | str) -> Study:
             if names.count(name) > 1:
                 raise UserError(f"{here}: there are two models of this name")
     for name, gathered in study.download.items():
-        if name != gathered.net:
+        if isinstance(gathered, EncoderWeights) and name != gathered.net:
             raise UserError(f"{path}: download.{name}.net: {wording.found(gathered.net, name)}, its name")
     if study.sampling and study.sampling.model not in names:
         raise UserError(f"{path}: sampling.model: {wording.found(study.sampling.model, ', '.join(names))}")
@@ -133,6 +144,8 @@ def merged(base: dict, study: Study, path: Path | str, name: str | None) -> dict
         raise UserError(f"{path}: found model {name}, allowed: {', '.join(study.all_models)}")
     tree["runtime"]["tracking"]["experiment"] = study.experiment
     _update(tree, {section: getattr(values, section) for section in _SECTIONS})
+    if values.photos:
+        tree["prepare"]["photos"] = deepcopy(values.photos)
     if name is None:
         return tree
     model = study.all_models[name]

@@ -85,13 +85,22 @@ def markdown(table: pd.DataFrame, shown: Sequence[str], facts: Sequence[str], no
     The columns named in `facts` (`seeds` may be among them) follow the model; then comes each figure named
     in `shown`, `value [low, high] ±d`: two seeds lie d above and below their mean.
     """
-    columns = {name: [_fact(value) for value in table[name]] for name in ("model", *facts)}
-    for name in shown:
-        cells, column = tables.cells(table, name), f"{name}_spread"
-        if column in table.columns:
-            cells = [cell + _plus_minus(spread) for cell, spread in zip(cells, table[column], strict=True)]
-        columns[tables.heading(name)] = cells
+    columns = {name: fact_cells(table, name) for name in ("model", *facts)}
+    columns |= {tables.heading(name): cells(table, name) for name in shown}
     return tables.laid_out(columns, notes)
+
+
+def fact_cells(table: pd.DataFrame, name: str) -> list[str]:
+    """What is known of each row of a comparison, or its model; empty where there is nothing."""
+    return [_fact(value) for value in table[name]]
+
+
+def cells(table: pd.DataFrame, name: str) -> list[str]:
+    """A figure of each row of a comparison, `value [low, high] ±d`; empty where there is none."""
+    plain, column = tables.cells(table, name), f"{name}_spread"
+    if column not in table.columns:
+        return plain
+    return [cell + _plus_minus(spread) for cell, spread in zip(plain, table[column], strict=True)]
 
 
 def _tiles(rows: pd.DataFrame) -> pd.MultiIndex:

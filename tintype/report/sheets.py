@@ -31,10 +31,10 @@ def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
     return sheet
 
 
-def samples(batch: Batch, ab: Tensor) -> np.ndarray:
-    """A sheet of three rows, grey, predicted and true, with a column per picture; uint8 (H, W, 3)."""
+def samples(batch: Batch, lab: Tensor) -> np.ndarray:
+    """A sheet of three rows, grey, predicted (Lab) and true, with a column per picture; uint8 (H, W, 3)."""
     grey = lab_to_rgb(torch.cat([batch.input, torch.zeros_like(batch.ab)], dim=1))
-    predicted = lab_to_rgb(into_gamut(torch.cat([batch.L, ab], dim=1)))
+    predicted = lab_to_rgb(into_gamut(lab))
     return grid([list(to_uint8(rgb)) for rgb in (grey, predicted, lab_to_rgb(batch.lab))])
 
 

@@ -66,17 +66,23 @@ def summary(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def intervals(rows: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """95 % bootstrap intervals of the figures; the same rows give the same intervals.
+    """95 % bootstrap intervals of the figures; the same rows give the same intervals."""
+    return bootstrap(rows["photograph"], figures(rows))
 
-    Whole photographs are drawn with replacement, not tiles: tiles of one photograph resemble each
-    other, and drawing them one by one would make the intervals far too narrow.
+
+def bootstrap(
+    photographs: pd.Series, parts: Mapping[str, tuple[pd.Series, pd.Series]]
+) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals, six decimals, of figures that are two columns each, as in `figures`.
+
+    photographs: of each row. Whole photographs are drawn with replacement, not tiles: tiles of one
+    photograph resemble each other, and drawing them one by one would make the intervals far too narrow.
     """
-    photographs = rows["photograph"]
     number = photographs.nunique()
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
     bounds = {}
-    for name, (top, bottom) in figures(rows).items():
+    for name, (top, bottom) in parts.items():
         sums = [column.groupby(photographs).sum().to_numpy() for column in (top, bottom)]
         values = (drawn @ sums[0]) / (drawn @ sums[1])
         low, high = np.percentile(values, [2.5, 97.5])

@@ -1,8 +1,8 @@
 """The recipe that trains a generator further, or from scratch, against one or several discriminators.
 
-A discriminator sees the lightness with either the true colours or the generator's, both scaled to about
-[-1, 1] and at the scale of the generator's output. What "real" and "fake" mean is the objective's:
-tintype/adversaries.
+A discriminator sees the lightness, or the drawing, and the condition, where there is one, with either the
+true colours or the generator's, both scaled to about [-1, 1] and at the scale of the generator's output. What
+"real" and "fake" mean is the objective's: tintype/adversaries.
 """
 
 from collections.abc import Callable
@@ -17,24 +17,37 @@ from torch.nn.utils import clip_grad_norm_
 
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb
-from tintype.colorizer import Colorizer, planes_and_penalty
+from tintype.colorizer import Colorizer
+from tintype.console import UserError
 from tintype.metrics import colorfulness
+from tintype.training.answers import answer
 from tintype.training.schedules import factor, set_rate
 
 
 class Adversary:
     """A discriminator, what it sees, its objective and its optimiser.
 
-    channels: of the colours, that it is shown.
+    channels: of the colours, that it is shown, `number` of them. known: planes that it is told besides.
     """
 
     def __init__(
-        self, channels: slice, number: int, fabric: Fabric, settings: Any, model: Any, compile: bool
+        self,
+        channels: slice,
+        number: int,
+        known: int,
+        fabric: Fabric,
+        settings: Any,
+        model: Any,
+        compile: bool,
     ):
         self.channels = channels
         self.objective = import_module(f"tintype.adversaries.{model.objective}").Objective(model)
         network = import_module(f"tintype.networks.discriminators.{model.discriminator}")
-        built = network.build(width=model.width, channels=number)
+        more = {"known": known} if known > 1 else {}
+        try:
+            built = network.build(width=model.width, channels=number, **more)
+        except TypeError as error:
+            raise UserError(f"discriminator {model.discriminator}: takes no condition: {error}") from error
         self.discriminator = built.to(memory_format=torch.channels_last)
         parameters, betas = self.discriminator.parameters(), settings.betas
         optimizer = torch.optim.Adam(parameters, lr=settings.discriminator_lr, betas=betas, fused=True)
@@ -71,7 +84,8 @@ class Adversarial:
         if model.adversaries == "each":
             shown += [(slice(channel, channel + 1), 1) for channel in range(number)]
         self.adversaries = [
-            Adversary(channels, count, fabric, settings, model, compile) for channels, count in shown
+            Adversary(channels, count, colorizer.known_planes, fabric, settings, model, compile)
+            for channels, count in shown
         ]
         parameters, betas = colorizer.network.parameters(), settings.betas
         optimizer = torch.optim.Adam(parameters, lr=settings.lr, betas=betas, fused=True)
@@ -126,19 +140,18 @@ class Adversarial:
             self.G_optimizer.step()
         return {name: torch.stack(values).detach().float().mean() for name, values in figures.items()}
 
-    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, lab: Tensor) -> dict[str, Tensor]:
         """What `score` needs of each picture: distances to the truth, and how far colourfulness is off.
 
-        The distance is LPIPS; where LPIPS is not there, the mean distance in the ab plane.
+        The distance is LPIPS; where LPIPS is not there, the mean distance in Lab, which of pictures that keep
+        their lightness is that in the ab plane.
         """
-        grey = torch.zeros_like(ab)
-        rgb, truth, of_grey = (
-            lab_to_rgb(into_gamut(torch.cat([batch.L, x], dim=1))) for x in (ab, batch.ab, grey)
-        )
+        grey = torch.cat([batch.L, torch.zeros_like(batch.ab)], dim=1)
+        rgb, truth, of_grey = (lab_to_rgb(into_gamut(x)) for x in (lab, batch.lab, grey))
         if self.perceptual:
             far, grey_far = self.perceptual(rgb, truth), self.perceptual(of_grey, truth)
         else:
-            far, grey_far = ((batch.ab - x).norm(dim=1).mean(dim=(1, 2)) for x in (ab, grey))
+            far, grey_far = ((batch.lab - x).norm(dim=1).mean(dim=(1, 2)) for x in (lab, grey))
         wanted = colorfulness(truth)
         off = (colorfulness(rgb) - wanted).abs() / wanted.clamp(min=1)
         return {"far": far, "grey_far": grey_far, "off": off}
@@ -163,13 +176,13 @@ class Adversarial:
 
     def _fake(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The generator's colours, and the penalty of its own (N,)."""
-        planes, penalty = planes_and_penalty(self.G(batch.input))
+        planes, penalty = answer(self.colorizer, self.G, batch)
         return self.colorizer.head(planes), penalty
 
     def _shown(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Lightness and true colours at the scale of the generator's answer."""
-        colours = self.colorizer.space.scaled(batch.L, batch.ab)
-        return tuple(F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (batch.L, colours))
+        """What discriminators are told, and true colours, at the scale of the generator's answer."""
+        colours, known = self.colorizer.space.scaled(batch.L, batch.ab), self.colorizer.known(batch)
+        return tuple(F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (known, colours))
 
     def _judged(self, L: Tensor, fake: Tensor, figures: dict[str, list[Tensor]]) -> Tensor:
         """The generator's adversarial loss, a mean over its adversaries, whose figures are noted."""

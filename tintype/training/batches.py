@@ -1,14 +1,15 @@
 """The batches of a training, in an order that the seed decides, made ready while the device computes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from tintype import hints, noise
 from tintype.ageing import aged
 from tintype.augment import flipped, masked
 from tintype.batch import Batch
@@ -23,9 +24,10 @@ def batches(
     *,
     steps: int,
     batch_size: int,
-    flip: bool,
+    flip: bool | str,
     film: float,
     hidden: float,
+    told: Mapping[str, Any],
     seed: int,
     device: torch.device,
     first: int = 1,
@@ -37,8 +39,9 @@ def batches(
 
     Each epoch has every record once, in an order of its own. What a step sees depends on (seed, step) alone:
     not on the steps before it, nor on how the batch is divided into `parts`, and each part evenly among
-    `ranks`. film: in [0, 1], how far the input is aged (`ageing.aged`); hidden: the share of it that is
-    masked (`augment.masked`). The truth is neither.
+    `ranks`. flip: whether pictures are mirrored left to right at random, or in `both` ways. film: in [0, 1],
+    how far the input is aged (`ageing.aged`); hidden: the share of it that is masked (`augment.masked`). The
+    truth is neither. told: `generator.given`, which says what hints and z to draw.
     """
     size, order, ordered = len(split), np.empty(0), -1
     for step in range(first, steps + 1):
@@ -48,17 +51,29 @@ def batches(
             if epoch != ordered:
                 order, ordered = np.random.default_rng([seed, epoch]).permutation(size), epoch
             numbers.append(order[place])
+        turned = np.random.default_rng([seed, step, 6]).random(batch_size) < (0.5 if flip == "both" else 0)
         mirrored = np.random.default_rng([seed, step, 1]).random(batch_size) < (0.5 if flip else 0)
         masking = np.random.default_rng([seed, step, 3]).integers(2**63, size=batch_size)
         ageing = np.random.default_rng([seed, step, 2]).integers(2**63, size=batch_size)
+        clicks = np.random.default_rng([seed, step, 4]).integers(2**63, size=batch_size)
+        drawing = np.random.default_rng([seed, step, 5]).integers(2**63, size=(2, batch_size))
         made = []
         for part in np.split(np.arange(batch_size), parts):
             mine = np.split(part, ranks)[rank]
             chosen = np.array(numbers)[mine]
-            records = flipped(torch.from_numpy(split.batch(chosen)).to(device), mirrored[mine])
+            records = torch.from_numpy(split.batch(chosen)).to(device)
+            records = flipped(flipped(records, mirrored[mine], -1), turned[mine], -2)
             batch = Batch.of_records(records, device, split.conditions(chosen))
             input = masked(aged(batch.input, film, ageing[mine]), hidden, masking[mine])
-            made.append(replace(batch, input=input))
+            batch = replace(batch, input=input)
+            if of_hints := told.get("hints"):
+                batch = replace(batch, hints=hints.drawn(batch.ab, clicks[mine], **of_hints))
+            if of_z := told.get("z"):
+                z, other_z = (
+                    noise.drawn(seeds[mine], of_z["whole"], of_z["spatial"]).to(device) for seeds in drawing
+                )
+                batch = replace(batch, z=z, other_z=other_z)
+            made.append(batch)
         yield step, made
 
 

@@ -30,7 +30,7 @@ class Journal:
     Figures stay on the device until then, so that no step waits for one. The samples are the same pictures,
     at the same steps, for every model that trains on the same store.
 
-    figures: called with a model, a batch of the validation split, its network's planes and the ab that they
+    figures: called with a model, a batch of the validation split, its network's planes and the Lab that they
     mean; gives tensors (N,). score: called with their means; gives figures of the row. Attributes: `rows`,
     the curve so far.
     """
@@ -96,17 +96,22 @@ class Journal:
         pictures = len(self._validation)
         for start in range(0, pictures, _PICTURES):
             numbers = np.arange(start, min(start + _PICTURES, pictures))
-            batch = Batch.of_records(self._validation.batch(numbers), self.device)
-            planes = model.network(batch.input)
-            ab = model.ab(planes, batch.input.shape[-2:])
-            sums.update(failures.likeness(ab, batch, model.network.stride))
-            found = self._figures(model, batch, planes, ab)
+            batch = Batch.read(self._validation, numbers, self.device)
+            planes = model.planes(batch)
+            lab = model.lab(planes, batch.L)
+            sums.update(failures.likeness(lab[:, 1:], batch, model.network.stride))
+            found = self._figures(model, batch, planes, lab)
             own.update({name: values.double().sum() for name, values in found.items()})
         pixels = batch.L[0].numel() * pictures
-        samples = Batch.of_records(self._validation.batch(self._samples), self.device)
-        self.run.image("val", step, sheets.samples(samples, model(samples.input)))
+        self.samples(step, model)
         means = {name: float(total) / pictures for name, total in own.items()}
         return failures.ratios(sums, pixels) | self._score(means)
+
+    @torch.no_grad()
+    def samples(self, step: int, model: Colorizer) -> None:
+        """Log the samples, as the model colours them after a step."""
+        batch = Batch.read(self._validation, self._samples, self.device)
+        self.run.image("val", step, sheets.samples(batch, model.colours(batch)))
 
     def write(self, path: Path) -> None:
         """Write the rows as CSV, six significant digits."""

@@ -39,8 +39,8 @@ class Recipe(Protocol):
     def step(self, step: int, parts: list[Batch]) -> dict[str, Tensor]:
         """One step of the optimisers on a batch, in parts; scalars to watch, on the device."""
 
-    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Its own figures of validation pictures, each (N,). planes: the network's; ab: the model's."""
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, lab: Tensor) -> dict[str, Tensor]:
+        """Its own figures of validation pictures, each (N,). planes: the network's; lab: the model's."""
 
     def score(self, means: dict[str, float]) -> dict[str, float]:
         """What their means over the whole split come to, by name; `falls` is one of them."""
@@ -132,9 +132,12 @@ def train(
             best, step = resumed["best"], resumed["step"]
             if writes:
                 print(f"{out}: goes on after step {step}, from {checkpoint.path}")
-        stream = stack.enter_context(closing(_stream(split, params, settings, fabric, first=step + 1)))
+        every = validation_steps(params.training.validate_every, len(split), settings.batch_size)
+        stream = stack.enter_context(closing(_stream(split, params, recipe, fabric, first=step + 1)))
         if writes:
             stack.enter_context(journal.shown(f"train {out.name}", step, settings.steps))
+            if step == 0:
+                journal.samples(step, average.model)
         keep_memory()
         over = stopping.over or step == settings.steps
         while not over:
@@ -145,7 +148,7 @@ def train(
             over = step == settings.steps
             if writes:
                 journal.step(dict(zip(figures, values, strict=True)))
-                if over or step % params.training.validate_every == 0:
+                if over or step % every == 0:
                     journal.check(step, checkpoint.kept())
                     figure = journal.row(step, average.model)[recipe.falls]
                     refuse_broken(step, [{recipe.falls: torch.tensor(figure)}], checkpoint.kept())
@@ -170,6 +173,11 @@ def train(
     return f"{out}: trained for {step} steps{kept} on {len(split)} pictures"
 
 
+def validation_steps(every: int | str, pictures: int, batch_size: int) -> int:
+    """Steps from one validation to the next; in an `epoch` each picture is seen once, the last batch full."""
+    return -(-pictures // batch_size) if every == "epoch" else every
+
+
 def _refuse_small(side: int, recipe: Recipe, data: Path) -> None:
     """Raise UserError where the generator, or what judges its answers, cannot take pictures of this side."""
     network, smaller = recipe.colorizer.network, recipe.settings.smaller
@@ -185,9 +193,10 @@ def _refuse_small(side: int, recipe: Recipe, data: Path) -> None:
 
 
 def _stream(
-    split: Split, params: Params, settings: Any, fabric: Fabric, first: int
+    split: Split, params: Params, recipe: Recipe, fabric: Fabric, first: int
 ) -> Iterator[tuple[int, list[Batch]]]:
     """The steps from `first` on, each with this rank's share of the batch, in parts."""
+    settings = recipe.settings
     stream = batches(
         split,
         steps=settings.steps,
@@ -195,6 +204,7 @@ def _stream(
         flip=params.training.flip,
         film=params.training.film,
         hidden=params.training.masked,
+        told=recipe.colorizer.told,
         seed=params.seed,
         device=fabric.device,
         first=first,

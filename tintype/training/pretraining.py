@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tintype.batch import Batch
-from tintype.colorizer import Colorizer, planes_and_penalty
+from tintype.colorizer import Colorizer
+from tintype.training.answers import answer
 from tintype.training.schedules import factor, set_rate
 
 
@@ -56,14 +57,14 @@ class Pretraining:
         losses = []
         for number, batch in enumerate(parts, start=1):
             with self.fabric.no_backward_sync(self.network, enabled=number < len(parts)):
-                planes, penalty = planes_and_penalty(self.network(batch.input))
+                planes, penalty = answer(self.colorizer, self.network, batch)
                 losses.append((self.loss(planes, self._colours(batch, planes)) + penalty).mean())
                 self.fabric.backward(losses[-1] / len(parts))
         norm = torch.nn.utils.clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
         self.optimizer.step()
         return {"loss": torch.stack(losses).detach().mean(), "grad_norm": norm}
 
-    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, ab: Tensor) -> dict[str, Tensor]:
+    def validate(self, model: Colorizer, batch: Batch, planes: Tensor, lab: Tensor) -> dict[str, Tensor]:
         """The loss of each validation picture."""
         return {"val_loss": self.loss(planes, self._colours(batch, planes))}
 

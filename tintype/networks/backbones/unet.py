@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tintype.networks.batch_norm import BatchNorm2d
+from tintype.networks.planes import scaled
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -39,15 +40,16 @@ class UNet(nn.Module):
     """The generator: lightness in, `outputs` planes at 1/`output_stride` of the size out.
 
     `width` channels at full size, doubled at each of `depth` halvings up to 8 times `width`. The decoder
-    stops at the output's scale: colour is smoother than lightness, and the largest scales cost most.
+    stops at the output's scale: colour is smoother than lightness, and the largest scales cost most. `known`:
+    planes that it is given, the lightness among them.
     """
 
-    def __init__(self, outputs: int, width: int, depth: int, output_stride: int) -> None:
+    def __init__(self, outputs: int, width: int, depth: int, output_stride: int, known: int = 1) -> None:
         super().__init__()
         self.multiple, self.stride = 2**depth, output_stride
         channels = [width * min(2**level, 8) for level in range(depth + 1)]
         levels = [level for level in reversed(range(depth)) if 2**level >= output_stride]
-        self.stem = conv(1, channels[0])
+        self.stem = conv(known, channels[0])
         self.down = nn.ModuleList(
             nn.Sequential(conv(fine, coarse, stride=2), conv(coarse, coarse))
             for fine, coarse in pairwise(channels)
@@ -55,12 +57,12 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(Up(channels[level + 1], channels[level]) for level in levels)
         self.head = nn.Conv2d(channels[levels[-1] if levels else depth], outputs, 1)
 
-    def forward(self, L: Tensor) -> Tensor:
-        """(N, 1, H, W) in [0, 100] -> (N, outputs, H / output_stride, W / output_stride).
+    def forward(self, given: Tensor) -> Tensor:
+        """(N, known, H, W), L in [0, 100] first -> (N, outputs, H / output_stride, W / output_stride).
 
         H and W must be multiples of `self.multiple`.
         """
-        x = self.stem(L / 50 - 1)
+        x = self.stem(scaled(given))
         skips = []
         for down in self.down:
             skips.append(x)
@@ -70,6 +72,6 @@ class UNet(nn.Module):
         return self.head(x)
 
 
-def build(outputs: int, *, width: int, depth: int, output_stride: int) -> UNet:
-    """The U-Net that `generator` in params.yaml describes."""
-    return UNet(outputs, width, depth, output_stride)
+def build(outputs: int, *, width: int, depth: int, output_stride: int, known: int = 1) -> UNet:
+    """The generator named `unet` in params.yaml."""
+    return UNet(outputs, width, depth, output_stride, known)

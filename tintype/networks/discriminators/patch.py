@@ -9,18 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from tintype.networks.planes import scaled
+
 
 class PatchDiscriminator(nn.Module):
-    """(L, colours) -> a logit per patch of 34 x 34 pixels: positive where the colours look real."""
+    """(known, colours) -> a logit per patch of 34 x 34 pixels: positive where the colours look real."""
 
-    def __init__(self, width: int, channels: int) -> None:
+    def __init__(self, width: int, channels: int, known: int = 1) -> None:
         super().__init__()
 
         def conv(inputs: int, outputs: int, stride: int) -> nn.Module:
             return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1))
 
         self.layers = nn.Sequential(
-            conv(1 + channels, width, 2),
+            conv(known + channels, width, 2),
             nn.LeakyReLU(0.2, inplace=True),
             conv(width, 2 * width, 2),
             nn.LeakyReLU(0.2, inplace=True),
@@ -29,11 +31,11 @@ class PatchDiscriminator(nn.Module):
             conv(4 * width, 1, 1),
         )
 
-    def forward(self, L: Tensor, colours: Tensor) -> Tensor:
-        """L (N, 1, H, W) in [0, 100] and scaled colours (N, channels, H, W) -> logits (N, 1, H', W')."""
-        return self.layers(torch.cat([L / 50 - 1, colours], dim=1))
+    def forward(self, known: Tensor, colours: Tensor) -> Tensor:
+        """known (N, known, H, W), L first, scaled colours (N, channels, H, W) -> logits (N, 1, H', W')."""
+        return self.layers(torch.cat([scaled(known), colours], dim=1))
 
 
-def build(*, width: int, channels: int) -> PatchDiscriminator:
+def build(*, width: int, channels: int, known: int = 1) -> PatchDiscriminator:
     """The discriminator named `patch` in params.yaml."""
-    return PatchDiscriminator(width, channels)
+    return PatchDiscriminator(width, channels, known)

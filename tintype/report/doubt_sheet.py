@@ -1,0 +1,63 @@
+"""Where a colorizer of classes doubts, and which other colours it holds for plausible there."""
+
+import matplotlib
+import numpy as np
+import torch
+from torch import Tensor
+
+from tintype import uncertainty
+from tintype.batch import Batch
+from tintype.color import into_gamut, lab_to_rgb, to_uint8
+from tintype.colorizer import Colorizer
+from tintype.regions import superpixels
+from tintype.report import sheets
+from tintype.store import Split
+
+REGIONS, LONGEST = 6, 96  # on the sheet; pixels
+PARTS = 20  # superpixels of a picture, about
+
+
+def doubt_sheet(regions: Split, model: Colorizer, colourings: int, threshold: float, seed: int) -> np.ndarray:
+    """A row per test picture: grey, coloured, its entropy, coloured again some times, true.
+
+    Entropy is dark where it is least and bright where it is most, of all that is shown; the ends are in the
+    column's name. Where it is above `threshold`, superpixels of the lightness change their colour
+    (`uncertainty.resampled`). uint8 (H, W, 3).
+    """
+    chosen = np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int)
+    pictures = [Batch.read(regions, np.array([number])) for number in chosen]
+    answers = [model.planes(picture) for picture in pictures]
+    doubts = [
+        _enlarged(model, uncertainty.entropy(logits)[None], picture)[0, 0].cpu().numpy()
+        for picture, logits in zip(pictures, answers, strict=True)
+    ]
+    low, high = min(doubt.min() for doubt in doubts), max(doubt.max() for doubt in doubts)
+    rows = []
+    for picture, logits, doubt in zip(pictures, answers, doubts, strict=True):
+        grey = torch.cat([picture.input, torch.zeros_like(picture.ab)], dim=1)
+        again = _again(model, picture, logits, colourings, threshold, seed)
+        lab = [grey, into_gamut(model.colours(picture)), *map(into_gamut, again), picture.lab]
+        row = [to_uint8(lab_to_rgb(one))[0] for one in lab]
+        share = (doubt - low) / max(high - low, 1e-6)
+        row.insert(2, matplotlib.colormaps["inferno"](share, bytes=True)[..., :3])
+        rows.append([sheets.fit(shown, LONGEST) for shown in row])
+    again = [f"again {number}" for number in range(1, colourings + 1)]
+    return sheets.labelled(rows, ["grey", "coloured", f"doubt {low:.2f}-{high:.2f}", *again, "truth"])
+
+
+def _again(
+    model: Colorizer, picture: Batch, logits: Tensor, colourings: int, threshold: float, seed: int
+) -> list[Tensor]:
+    """Lab (1, 3, H, W) of other colourings of one picture, whose logits are (1, Q, h, w)."""
+    size, generator = logits.shape[2:], torch.Generator().manual_seed(seed)
+    lightness = uncertainty.at_scale(picture.input, model.network.multiple, size)[0]
+    labels = superpixels(lightness, max(1, lightness[0].numel() // PARTS))
+    classes = (model.head.centres, model.head.temperature)
+    drawn = (
+        uncertainty.resampled(logits[0], *classes, labels, threshold, generator) for _ in range(colourings)
+    )
+    return [torch.cat([picture.L, _enlarged(model, ab[None], picture)], dim=1) for ab in drawn]
+
+
+def _enlarged(model: Colorizer, planes: Tensor, picture: Batch) -> Tensor:
+    return uncertainty.enlarged(planes, model.network.multiple, picture.L.shape[2:])
