@@ -45,6 +45,11 @@ def main(argv: list[str] | None = None) -> None:
     survey = preparing.survey(raw, layout.layout)
     if not survey.pictures:
         raise UserError(f"{args.raw / manifest.NAME} lists no pictures; look at download in params.yaml")
+    if layout.layout == "squares" and layout.split.conditions and not survey.vocabulary.size:
+        raise UserError(
+            f"prepare.{args.set}.split.conditions: found {layout.split.conditions}, allowed: 0, "
+            f"for the pictures of {args.raw} have no conditions"
+        )
     with new_folder(args.out.absolute()) as out:
         job = Job(out, out / PARTS, layout, shared.max_pixels, params.seed)
         job.tables.mkdir()

@@ -131,6 +131,9 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
             ):
                 allowed = f"null: pictures of {side // factor} pixels are too small for this generator"
                 problems[f"{phase}.smaller.factor"] = wording.found(factor, allowed)
+    match values("generator.given.z.whole", "generator.given.z.spatial"):
+        case 0, 0:
+            problems["generator.given.z"] = wording.found("no numbers", "at least 1, whole or spatial")
     match values("adversarial.shared.discriminator_first", "adversarial.shared.steps"):
         case first, steps if first >= steps:
             allowed = f"less than {steps}, adversarial.shared.steps, for the generator is to learn too"

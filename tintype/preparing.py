@@ -153,9 +153,10 @@ def find_duplicates(taken: np.ndarray, bits: int | None) -> dict[int, tuple[int,
     """Pictures to leave out (by number): the number of the one they resemble, the kind, and how.
 
     taken: rows of type `TAKEN`; bits: in which hashes of pictures that look alike may differ, None not to
-    look. Those in the test split go first, then validation, then training, each in the manifest's order; a
-    picture is left out when one that goes before it looks like it, whether or not that one stays itself. So
-    training sees nothing like what is held out, and no picture ever changes its split.
+    look. Those in the test split go first, then those of held-out conditions, validation and training,
+    each in the manifest's order; a picture is left out when one that goes before it looks like it, whether or
+    not that one stays itself. So training sees nothing like what is held out, and no picture ever changes its
+    split.
     """
     taken = taken[np.lexsort((taken["number"], taken["order"]))]
     left_out = {}

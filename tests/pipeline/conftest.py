@@ -43,7 +43,8 @@ SHARED_BY_SOURCES = {
 # What the head `classes` uses. DVC cannot list by head who imports it.
 SHARED_BY_HEADS = {"tintype/ab_classes.py"}
 # Sheets of pictures go to MLflow alone, but for those of these stages.
-SHEETS, DRAWING = {"tintype/report/sheets.py"}, ("report", "compare", "sample")
+SHEETS = {"tintype/report/sheets.py"}
+DRAWING = ("report", "compare", "sample", "diversity", "hint-response", "read-icons", "uncertainty")
 
 
 class Project:

@@ -20,7 +20,7 @@ from tintype.color import into_gamut, lab_to_rgb
 from tintype.colorizer import Colorizer
 from tintype.console import UserError
 from tintype.metrics import colorfulness
-from tintype.training.answers import answer
+from tintype.training.answers import answers, nearest
 from tintype.training.schedules import factor, set_rate
 
 
@@ -104,13 +104,13 @@ class Adversarial:
         # With several parts, the graphs of all of them would fill the memory that parts are to save.
         with torch.set_grad_enabled(generator_learns and len(parts) == 1):
             fakes = [self._fake(batch) for batch in parts]
-        shown = [self._shown(batch, fake) for batch, (fake, _) in zip(parts, fakes, strict=True)]
+        shown = [self._shown(batch, fake) for batch, ([fake, *_], _) in zip(parts, fakes, strict=True)]
 
         # (1) The discriminators learn to tell real colours from the generator's.
         for adversary in self.adversaries:
             set_rate(adversary.optimizer, p.discriminator_lr * share)
             adversary.optimizer.zero_grad(set_to_none=True)
-            for number, ((L, real), (fake, _)) in enumerate(zip(shown, fakes, strict=True), start=1):
+            for number, ((L, real), ([fake, *_], _)) in enumerate(zip(shown, fakes, strict=True), start=1):
                 real, fake = (colours[:, adversary.channels] for colours in (real, fake.detach()))
                 with self.fabric.no_backward_sync(adversary.D, enabled=number < len(parts)):
                     # Fabric's wrapper would refuse the penalty's own gradient; what it wraps is called.
@@ -129,9 +129,9 @@ class Adversarial:
             self.G_optimizer.zero_grad(set_to_none=True)
             for number, (batch, (L, real)) in enumerate(zip(parts, shown, strict=True), start=1):
                 with self.fabric.no_backward_sync(self.G, enabled=number < len(parts)):
-                    fake, penalty = fakes[0] if len(parts) == 1 else self._fake(batch)
-                    adversarial = self._judged(L, fake, figures)
-                    pixel = F.l1_loss(fake, real)
+                    found, penalty = fakes[0] if len(parts) == 1 else self._fake(batch)
+                    adversarial = self._judged(L, found[0], figures)
+                    pixel = _pixel(found, real)
                     loss = self.model.pixel * pixel + self.model.adversarial * adversarial + penalty.mean()
                     self.fabric.backward(loss / len(parts))
                 _note(figures, {"G_adversarial": adversarial, "G_pixel": pixel})
@@ -174,10 +174,10 @@ class Adversarial:
             held[f"objective_{number}"] = adversary.objective
         return held
 
-    def _fake(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The generator's colours, and the penalty of its own (N,)."""
-        planes, penalty = answer(self.colorizer, self.G, batch)
-        return self.colorizer.head(planes), penalty
+    def _fake(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """The generator's colours, the first of which are judged, and the penalty of its own (N,)."""
+        found, penalty = answers(self.colorizer, self.G, batch)
+        return [self.colorizer.head(planes) for planes in found], penalty
 
     def _shown(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         """What discriminators are told, and true colours, at the scale of the generator's answer."""
@@ -198,6 +198,13 @@ class Adversarial:
             _note(figures, found)
             adversary.discriminator.requires_grad_(True)
         return torch.stack(losses).mean()
+
+
+def _pixel(fakes: list[Tensor], real: Tensor) -> Tensor:
+    """The mean absolute distance of the nearest of each picture's colourings."""
+    if len(fakes) == 1:
+        return F.l1_loss(fakes[0], real)
+    return nearest([(fake - real).abs().mean(dim=(1, 2, 3)) for fake in fakes]).mean()
 
 
 def _note(figures: dict[str, list[Tensor]], found: dict[str, Tensor]) -> None:

@@ -9,18 +9,35 @@ from tintype import noise
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer, planes_and_penalty
 
+OTHERS = 0.25  # epsilon: what the answers that are not nearest count together
 
-def answer(colorizer: Colorizer, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Planes (N, C, h, w), and a penalty (N,) to add to each picture's loss.
+
+def answers(colorizer: Colorizer, network: nn.Module, batch: Batch) -> tuple[list[Tensor], Tensor]:
+    """Planes (N, C, h, w), one or several of them, and a penalty (N,) to add to each picture's loss.
 
     network: the colorizer's, as training wraps it. Where z is to make a difference (`given.z.diversity`), it
     answers for other_z too, and the penalty falls by how far the two answers are apart.
     """
     z = colorizer.told.get("z")
     if not z or not z["diversity"]:
-        return planes_and_penalty(network(colorizer.given(batch)))
+        planes, penalty = planes_and_penalty(network(colorizer.given(batch)))
+        return [planes], penalty
     # In one pass, because distributed training allows one before each backward pass.
     both = torch.cat([colorizer.given(batch), colorizer.given(replace(batch, z=batch.other_z))])
-    (planes, others), (penalty, _) = (part.chunk(2) for part in planes_and_penalty(network(both)))
-    colours = (colorizer.head(part) for part in (planes, others))
-    return planes, penalty - z["diversity"] * noise.diversity(*colours, batch.z, batch.other_z, z["most"])
+    planes, (penalty, _) = (part.chunk(2) for part in planes_and_penalty(network(both)))
+    apart = noise.diversity(*map(colorizer.head, planes), batch.z, batch.other_z, z["most"])
+    return list(planes), penalty - z["diversity"] * apart
+
+
+def nearest(losses: list[Tensor]) -> Tensor:
+    """The loss (N,) of the answer that is nearest to the truth, picture by picture, and some of the others'.
+
+    sum_k delta_k l_k, where delta is 1 - epsilon for the smallest l and epsilon / (K - 1) for the others. So
+    these are free to be something else that is plausible, but not to be anything: Rupprecht et al., "Learning
+    in an Uncertain World: Representing Ambiguity Through Multiple Hypotheses" (ICCV 2017), section 3.
+    """
+    if len(losses) == 1:
+        return losses[0]
+    least = torch.stack(losses).amin(dim=0)
+    others = (sum(losses) - least) / (len(losses) - 1)
+    return (1 - OTHERS) * least + OTHERS * others

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
-from tintype.training.answers import answer
+from tintype.training.answers import answers, nearest
 from tintype.training.schedules import factor, set_rate
 
 
@@ -57,8 +57,9 @@ class Pretraining:
         losses = []
         for number, batch in enumerate(parts, start=1):
             with self.fabric.no_backward_sync(self.network, enabled=number < len(parts)):
-                planes, penalty = answer(self.colorizer, self.network, batch)
-                losses.append((self.loss(planes, self._colours(batch, planes)) + penalty).mean())
+                found, penalty = answers(self.colorizer, self.network, batch)
+                found = [self.loss(planes, self._colours(batch, planes)) for planes in found]
+                losses.append((nearest(found) + penalty).mean())
                 self.fabric.backward(losses[-1] / len(parts))
         norm = torch.nn.utils.clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
         self.optimizer.step()
