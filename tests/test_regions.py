@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from tintype.regions import means, superpixels
+from tintype.regions import means, merged, superpixels
 
 
 def halves(height: int = 24, width: int = 36, contrast: float = 60) -> torch.Tensor:
@@ -104,3 +104,32 @@ def test_means_refuse_other_shapes_and_unused_labels():
         means(torch.zeros(1, 4, 5), torch.zeros(5, 4, dtype=torch.int64))
     with pytest.raises(ValueError, match="label 1"):
         means(torch.zeros(1, 1, 2), torch.tensor([[0, 2]]))
+
+
+# Regions that are alike
+
+
+def test_an_even_surface_is_one_region_and_another_is_another():
+    planes = torch.full((1, 24, 24), 30.0)
+    planes[..., 12:] = 50.0
+    labels = superpixels(planes, 16)
+    assert len(labels.unique()) > 10
+    joined = merged(labels, planes, 4.0)
+    assert joined.unique().tolist() == [0, 1]
+    assert len(joined[:, :12].unique()) == len(joined[:, 12:].unique()) == 1
+    assert len(merged(labels, planes, 25.0).unique()) == 1
+    assert torch.equal(merged(joined, planes, 4.0), joined)
+
+
+def test_what_is_alike_but_does_not_touch_stays_apart():
+    planes = torch.full((1, 12, 36), 30.0)
+    planes[..., 12:24] = 80.0
+    joined = merged(superpixels(planes, 16), planes, 4.0)
+    assert len(joined.unique()) == 3
+
+
+def test_steps_of_colour_count_as_those_of_lightness_do():
+    planes = torch.full((3, 12, 24), 30.0)
+    planes[2, :, 12:] = 40.0
+    labels = superpixels(planes, 16)
+    assert [len(merged(labels, planes, apart).unique()) for apart in (9.0, 11.0)] == [2, 1]

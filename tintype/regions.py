@@ -4,7 +4,9 @@ Achanta, Shaji, Smith, Lucchi, Fua and Süsstrunk, "SLIC Superpixels Compared to
 Methods" (PAMI 2012).
 """
 
+import numpy as np
 import torch
+from skimage import graph
 from skimage.segmentation import slic
 from torch import Tensor
 
@@ -36,6 +38,21 @@ def superpixels(planes: Tensor, pixels: int, compactness: float = 10.0) -> Tenso
         channel_axis=0,
     )
     return torch.from_numpy(labels).unique(return_inverse=True)[1].to(planes.device)
+
+
+def merged(labels: Tensor, planes: Tensor, apart: float) -> Tensor:
+    """Regions (H, W) of which those that touch, and whose means differ by less than `apart`, are one.
+
+    planes: (C, H, W), C up to 3, what is compared, in whose units `apart` is. So an even surface, however
+    large, is one region. int64 labels, 0 to R - 1.
+    """
+    # scikit-image counts in three planes, and would count one three times.
+    image = np.zeros((*planes.shape[1:], 3))
+    image[..., : len(planes)] = planes.detach().cpu().movedim(0, -1).numpy()
+    numbers = labels.cpu().numpy()
+    neighbours = graph.rag_mean_color(image, numbers)
+    joined = torch.from_numpy(graph.cut_threshold(numbers, neighbours, apart))
+    return joined.unique(return_inverse=True)[1].to(labels.device)
 
 
 def means(values: Tensor, labels: Tensor) -> Tensor:

@@ -9,20 +9,21 @@ from tintype import uncertainty
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb, to_uint8
 from tintype.colorizer import Colorizer
-from tintype.regions import superpixels
+from tintype.regions import merged, superpixels
 from tintype.report import sheets
 from tintype.store import Split
 
 REGIONS, LONGEST = 6, 96  # on the sheet; pixels
-PARTS = 20  # superpixels of a picture, about
+PARTS = 40  # superpixels of a picture, about
+ALIKE = 7.0  # units of L, by which those that are recoloured together may differ
 
 
 def doubt_sheet(regions: Split, model: Colorizer, colourings: int, threshold: float, seed: int) -> np.ndarray:
     """A row per test picture: grey, coloured, its entropy, coloured again some times, true.
 
     Entropy is dark where it is least and bright where it is most, of all that is shown; the ends are in the
-    column's name. Where it is above `threshold`, superpixels of the lightness change their colour
-    (`uncertainty.resampled`). uint8 (H, W, 3).
+    column's name. Where it is above `threshold`, regions change their colour (`uncertainty.resampled`):
+    superpixels of the lightness, those that are alike together. uint8 (H, W, 3).
     """
     chosen = np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int)
     pictures = [Batch.read(regions, np.array([number])) for number in chosen]
@@ -51,7 +52,7 @@ def _again(
     """Lab (1, 3, H, W) of other colourings of one picture, whose logits are (1, Q, h, w)."""
     size, generator = logits.shape[2:], torch.Generator().manual_seed(seed)
     lightness = uncertainty.at_scale(picture.input, model.network.multiple, size)[0]
-    labels = superpixels(lightness, max(1, lightness[0].numel() // PARTS))
+    labels = merged(superpixels(lightness, max(1, lightness[0].numel() // PARTS)), lightness, ALIKE)
     classes = (model.head.centres, model.head.temperature)
     drawn = (
         uncertainty.resampled(logits[0], *classes, labels, threshold, generator) for _ in range(colourings)
