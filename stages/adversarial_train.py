@@ -83,14 +83,18 @@ def begin(
     if trained and (encoder := trained.about["training"].get("encoder_weights")):
         begun["encoder_weights"] = encoder
     if trained and trained.space.coloured:
-        if trained.about["generator"] != wanted:
-            raise UserError(f"{init}: found {trained.about['generator']}, allowed: `generator`, {wanted}")
+        found = trained.about["generator"]
+        if found != wanted:
+            keys = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
+            pairs = (f"{key} {found.get(key)}, allowed: {wanted.get(key)}" for key in keys)
+            raise UserError(f"{init}: found {'; '.join(pairs)} (`generator`)")
+        trained.refuse_other(conditions)
         return trained, begun
     colorizer = Colorizer.of(params.generator, params.classes, conditions)
     begun |= {f"generator_{key}": value for key, value in wanted.items()}
     if trained:
         same, all = colorizer.take_over(trained)
-        if 2 * same < all:
+        if 2 * same < all or trained.told != colorizer.told:
             raise UserError(
                 f"{init}: found another network, allowed: {wanted['backbone']} of the same settings"
             )

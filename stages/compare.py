@@ -26,7 +26,7 @@ from tintype.files import folder_sha256, new_file, new_folder, sha256
 from tintype.floors import FLOORS
 from tintype.images import encode_png
 from tintype.report import plots, seeds, sheets, tables
-from tintype.store import CONTENTS, Split
+from tintype.store import CONTENTS, Split, read_summary
 
 SHOWN = ["ciede2000", "auc_rebalanced", "colorfulness", "psnr"]  # in the README's table
 REGIONS, LONGEST = 6, 96  # on the sheet; pixels
@@ -56,6 +56,8 @@ def main(argv: list[str] | None = None) -> None:
     models = {name: Colorizer.load(args.models / name) for name in seed_of}
     # A generator that learned something else first has no colours to compare.
     models = {name: model for name, model in models.items() if model.space.coloured}
+    for model in models.values():
+        model.refuse_other(read_summary(args.data).get("conditions"))
     identities = {name: f"floor of {folder_sha256(args.data)}" for name in FLOORS}
     identities |= {name: sha256(args.models / name / FILE) for name in models}
     # Where nothing is known of the lightness, the floors do not know it either.

@@ -119,7 +119,7 @@ def sheet(regions: Split, draw: Mapping[str, Draw], seed: int) -> np.ndarray:
             region = Batch.read(regions, np.array([number]))
             samples, _ = draw[name](region, seed)
             lab = [torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)]
-            lab += [into_gamut(torch.cat([region.L, ab], dim=1)) for ab in samples]
+            lab += map(into_gamut, samples)
             row = [to_uint8(lab_to_rgb(picture))[0] for picture in [*lab, region.lab]]
             lines.append([sheets.fit(picture, LONGEST) for picture in row])
         parts.append(sheets.labelled(lines, ["grey", name, *[""] * (len(samples) - 1), "truth"]))

@@ -23,7 +23,7 @@ from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256, write_json
 from tintype.images import encode_png
 from tintype.report import tables
-from tintype.store import Split
+from tintype.store import Split, read_summary
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -51,7 +51,9 @@ def main(argv: list[str] | None = None) -> None:
         predict = FLOORS[args.model](args.data)
         identity = f"floor of {folder_sha256(args.data)}"
     else:
-        predict = Colorizer.load(args.made_from).colours
+        colorizer = Colorizer.load(args.made_from)
+        colorizer.refuse_other(read_summary(args.data).get("conditions"))
+        predict = colorizer.colours
         identity = sha256(args.made_from / FILE)
     net = params.evaluate.metrics.lpips
     perceptual, lpips = scoring.load_lpips(net, args.weights)

@@ -59,11 +59,14 @@ def main(argv: list[str] | None = None) -> None:
     torch.use_deterministic_algorithms(True)
     models = {name: Colorizer.load(args.models / name) for name in seed_of}
     models = {name: model for name, model in models.items() if model.space.coloured}
-    if args.sheet not in models:
-        raise UserError(f"--sheet: found {args.sheet}, allowed: {', '.join(models)}")
+    clicked = [name for name, model in models.items() if model.told.get("hints")]
+    if args.sheet not in clicked:
+        allowed = ", ".join(clicked) or "a training that takes clicks, of which the study has none"
+        raise UserError(f"--sheet: found {args.sheet}, allowed: {allowed}")
 
     test, rows = Split(args.data, "test"), {}
-    answers = {"grey": FLOORS["grey"](args.data)} | {name: model.colours for name, model in models.items()}
+    answers = {"grey": FLOORS["grey"](args.data), "nearest-click": hints_response.nearest_click}
+    answers |= {name: model.colours for name, model in models.items()}
     with new_folder(args.pictures) as folder:
         for name, colours in answers.items():
             rows[name] = responses(colours, test, seed, name)
@@ -109,7 +112,8 @@ def notes(test: Split, digest: str) -> list[str]:
         "the model's own colour, the share that is answered in the clicked region, in those that touch it, "
         "and elsewhere. Regions are superpixels of the true colours, about a twelfth of the picture each, "
         "which no model knows; where they are of one object, a neighbour rightly follows.",
-        "grey is a floor, no colour at all. It, and models that take no clicks, answer as ever.",
+        "grey and nearest-click are floors: no colour at all, and everywhere that of the nearest click. "
+        "grey, and models that take no clicks, answer as ever.",
     ]
 
 

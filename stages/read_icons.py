@@ -5,9 +5,9 @@
 
 Writes a row of figures per icon and training into `--pictures`: for each attribute 100 where the colour read
 is the one asked for, else 0; and, made from those, `accuracy.csv` and `accuracy.md`. Writes `wheel.png`, too:
-a training and a held-out character in all combinations, by one model and true, with a frame around what was
-held out of training. Read are icons of training characters in combinations held out, and of characters held
-out. Reads which models there are.
+a training and a held-out character in all combinations, by one model and true, with a frame around the
+combinations of the training character that were held out. Read are icons of training characters in
+combinations held out, and of characters held out. Reads which models there are.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tintype.images import encode_png
 from tintype.progress import progress
 from tintype.report import own_figures, seeds
 from tintype.report.wheel import Colours, drawing, truth, wheel
-from tintype.store import CONTENTS, Split
+from tintype.store import CONTENTS, Split, read_summary
 
 SPLITS = {"combinations": "test_conditions", "character": "test"}  # what is held out, and where it is
 BATCH = 64
@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
 
     models = {name: Colorizer.load(args.models / name) for name in seed_of}
     models = {name: model for name, model in models.items() if model.space.coloured}
+    for model in models.values():
+        model.refuse_other(read_summary(args.data)["conditions"])
     names = seeds.grouped(models, seed_of)
     sheet = args.sheet or next(iter(names))
     if "drawing" in names:

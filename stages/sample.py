@@ -52,9 +52,9 @@ def main(argv: list[str] | None = None) -> None:
     rows, figures, regions = [], [], Split.shown(args.data)
     for number in progress(range(len(regions)), "sample", "pictures"):
         picture = Batch.read(regions, np.array([number]))
-        drawn = model.sample(picture, args.colourings, seed)
-        lab = into_gamut(torch.cat([picture.L.expand(args.colourings, -1, -1, -1), drawn[:, 0]], dim=1))
-        row = [*to_uint8(lab_to_rgb(lab)), to_uint8(lab_to_rgb(picture.lab))[0]]
+        colourings = model.sample(picture, args.colourings, seed)
+        drawn = colourings[:, :, 1:]
+        row = [*to_uint8(lab_to_rgb(into_gamut(colourings[:, 0]))), to_uint8(lab_to_rgb(picture.lab))[0]]
         rows.append([sheets.fit(shown, LONGEST) for shown in row])
         # Of the mean over colourings: its distance to the truth, and theirs to it.
         mean = drawn.mean(dim=0)
@@ -82,8 +82,8 @@ def recoloured(model: Colorizer, split: Split, numbers: np.ndarray, seed: int) -
     for start in progress(range(0, len(numbers), BATCH), "recolour", "batches"):
         some = numbers[start : start + BATCH]
         records, batch = split.batch(some), Batch.read(split, some)
-        (ab,) = model.sample(batch, 1, seed + start)
-        lab = lab_to_bytes(into_gamut(torch.cat([batch.L, ab], dim=1))).numpy()
+        (colourings,) = model.sample(batch, 1, seed + start)
+        lab = lab_to_bytes(into_gamut(colourings)).numpy()
         yield from np.concatenate([records[:, :1], lab], axis=1)
 
 

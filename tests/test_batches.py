@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from tintype import store
+from tintype import hints, store
 from tintype.batch import Batch
 from tintype.files import sha256
 from tintype.store import Split
 from tintype.training.batches import ahead, batches
 
 RECORDS, STEPS = 10, 4
-TOLD = {"hints": {"most": 3, "without": 0.2}, "z": {"whole": 1, "spatial": 2, "diversity": 1.0, "most": 1.0}}
+TOLD = {"hints": {"most": 3, "without": 0.2}, "z": {"whole": 1, "spatial": 2}}
 CHANGING = {"flip": "both", "film": 1.0, "hidden": 0.3, "told": TOLD}
 
 
@@ -152,6 +153,40 @@ def test_masks_hide_a_share_of_the_input_and_never_the_truth_and_each_time_other
         masks |= {mask.numpy().tobytes() for mask in hidden}
     assert torch.stack(shares).mean() == pytest.approx(0.4, abs=0.05)
     assert len(masks) == 60
+
+
+def test_clicks_have_the_true_colours_of_the_picture_as_it_is_after_flips(split):
+    told = {"hints": {"most": 2, "without": 0.0}}
+    for _, (batch,) in stream(split, flip="both", told=told):
+        means = F.avg_pool2d(batch.ab, 3, stride=1, padding=1, count_include_pad=False)
+        for ab, mean, (*hint, mask) in zip(batch.ab, means, batch.hints, strict=True):
+            assert mask.any() and ab.std() > 10
+            hinted = torch.stack(hint)[:, mask > 0]
+            # Each is the mean around some pixel of this picture, and of hardly any other picture's.
+            assert (hinted[:, :, None] - mean.flatten(1)[:, None]).abs().sum(dim=0).amin(dim=1).max() < 1e-3
+
+
+def test_upside_down_and_mirrored_are_drawn_apart(split):
+    stored = torch.from_numpy(np.stack([split[number] for number in range(RECORDS)]))
+    seen = set()
+    for _, (batch,) in stream(split, flip="both", steps=8):
+        for ab, number in zip(batch.ab, numbers(batch), strict=True):
+            own = Batch.of_records(stored[number][None]).ab[0]
+            turns = {(): own, (-1,): own.flip(-1), (-2,): own.flip(-2), (-2, -1): own.flip(-2, -1)}
+            seen |= {turn for turn, expected in turns.items() if torch.equal(ab, expected)}
+    assert seen == {(), (-1,), (-2,), (-2, -1)}
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_shrunk_clicks_keep_their_colours_and_no_more_than_a_pixel_around(factor):
+    clicks = hints.at((16, 16), 5, 9, (30.0, -20.0))
+    L = torch.zeros(1, 1, 16, 16)
+    small = Batch(L, L, torch.zeros(1, 2, 16, 16), hints=clicks).shrunk(factor).hints[0]
+    mask = small[2] > 0
+    assert set(small[2].unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(small[:2, mask], torch.tensor([[30.0], [-20.0]]).expand(-1, int(mask.sum())))
+    assert not small[:2, ~mask].any()
+    assert torch.equal(mask, F.max_pool2d(clicks[:, 2:], factor)[0, 0] > 0)
 
 
 @pytest.mark.parametrize("factor", [2, 4])

@@ -12,7 +12,8 @@ from tintype.batch import Batch
 from tintype.color import rgb_to_lab
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError
-from tintype.params_schema import Bottleneck, Classes, UNet
+from tintype.params_generator import Bottleneck, UNet
+from tintype.params_schema import Classes
 
 UNET = {"backbone": "unet", "width": 8, "depth": 3, "output_stride": 2}
 ENCODED = {"encoder": "alexnet", "latent": 4, "width": 4, "output_stride": 2}
@@ -65,7 +66,7 @@ def test_an_odd_picture_is_answered_as_if_its_edges_went_on(backbone, space, siz
         assert torch.equal(ab, model(larger)[..., :height, :width])
     if backbone["backbone"] == "variational":
         drawn = model.sample(batch_of(L), 3, seed=1)
-        assert drawn.shape == (3, 2, 2, *size) and drawn.isfinite().all()
+        assert drawn.shape == (3, 2, 3, *size) and drawn.isfinite().all()
         assert torch.equal(drawn, model.sample(batch_of(larger), 3, seed=1)[..., :height, :width])
 
 

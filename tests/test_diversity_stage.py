@@ -43,7 +43,12 @@ def drawing(seed: int) -> Colorizer:
 def around(offsets: list[tuple[float, float]]) -> sample_scoring.Draw:
     """The truth, moved by each of these offsets as a whole, and the truth itself."""
     moved = torch.tensor(offsets).view(-1, 1, 2, 1, 1)
-    return lambda batch, seed: (batch.ab + moved, batch.ab)
+
+    def draw(batch: Batch, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        ab = batch.ab + moved
+        return torch.cat([batch.L.expand(len(ab), -1, -1, -1, -1), ab], dim=2), batch.lab
+
+    return draw
 
 
 def apart(rgb: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -98,6 +103,7 @@ def test_a_model_is_scored_by_what_it_draws_and_by_its_seed(data, monkeypatch):
     assert (rows[0]["ab_diversity"] != rows[2]["ab_diversity"]).all()
     assert (rows[0][["ab_diversity", "lpips_diversity", "explained"]] > 0).all(axis=None)
     truth = Batch.read(test, np.arange(NUMBER)).ab
+    samples = samples[:, :, 1:]
     errors = torch.stack([ab_distance(ab, truth) for ab in samples])
     np.testing.assert_allclose(rows[0]["ab_error"], errors.mean(dim=0), rtol=1e-5)
     np.testing.assert_allclose(rows[0]["best_ab_error"], errors.amin(dim=0), rtol=1e-5)

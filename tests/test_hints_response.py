@@ -80,9 +80,9 @@ def test_the_spread_is_the_part_of_the_change_along_what_was_asked():
     change = torch.zeros(2, 9, 12)
     change[:, labels == 4] = torch.tensor([17.0, 30.0])[:, None]  # 17 is across
     change[1, labels == 1] = 20
-    change[1, labels == 0] = -8
+    change[1, labels == 0] = -8  # away from what was asked: beyond, that is no better
     found = spread(change, asked, labels, 4)
-    assert found == pytest.approx({"inside": 75, "around": 50 / 4, "beyond": -20 / 4})
+    assert found == pytest.approx({"inside": 75, "around": 50 / 4, "beyond": 20 / 4})
 
 
 def test_the_spread_where_there_is_nothing_is_undefined():

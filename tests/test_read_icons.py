@@ -58,6 +58,9 @@ class Told:
     space = SimpleNamespace(coloured=True, whole=True)
     values = sorted(HAIR)
 
+    def refuse_other(self, conditions: dict[str, list[str]]) -> None:
+        assert conditions.keys() == {"hair", "shirt"}
+
     def colours(self, batch: Batch) -> torch.Tensor:
         return torch.stack([icon(self.values[int(one[:3].argmax())], "green") for one in batch.condition])
 

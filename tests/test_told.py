@@ -17,7 +17,8 @@ from tintype.training.answers import answers, nearest
 UNET = {"backbone": "unet", "width": 8, "depth": 2, "output_stride": 2, "head": "l1", "color_space": "lab"}
 COLOURS = {"hair": ["blue", "red"], "shirt": ["green"]}
 HINTS = {"most": 4, "without": 0.1}
-Z = {"whole": 2, "spatial": 1, "diversity": 0.0, "most": 0.5}
+Z = {"whole": 2, "spatial": 1, "diversity": 0.0, "most": 0.5, "others": 0.5}
+DIVERSE = Z | {"diversity": 0.2, "others": 0.25}
 SIDE = 16
 
 
@@ -77,31 +78,69 @@ def test_a_discriminator_is_told_the_condition_and_the_lightness_or_of_a_drawing
     assert known[0, 1:, 2, 2].tolist() == [1.0, 0.0, 1.0]
 
 
+def test_conditions_of_other_names_are_a_mistake_though_there_are_as_many():
+    model = told(COLOURS, condition=True)
+    model.refuse_other(dict(COLOURS))
+    told().refuse_other({"hat": ["any"]})
+    with pytest.raises(UserError, match=r"have the conditions .*hat.*, the model knows .*hair"):
+        model.refuse_other({"hat": ["a", "b", "c"]})
+    with pytest.raises(UserError, match="have the conditions none"):
+        model.refuse_other(None)
+
+
+def test_a_click_at_the_edge_does_not_go_on_beyond_it():
+    model = told(COLOURS, condition=True, hints=HINTS, z=Z)
+    clicks = hints.at((17, 19), 16, 18, (20.0, 20.0))
+    L = torch.full((1, 1, 17, 19), 40.0)
+    given = model.given(Batch(L, L, torch.zeros(1, 2, 17, 19), condition=torch.eye(3)[:1], hints=clicks))
+    padded = model._padded(given)
+    assert padded.shape[-2:] == (20, 20)
+    assert padded[0, 6].sum() == given[0, 6].sum() == 4
+    assert (padded[0, :2] == given[0, :2, :1, :1]).all(), "lightness and condition go on"
+
+
+@pytest.mark.parametrize("told_z", [{"hints": HINTS}, {"z": Z}])
+def test_lightness_alone_is_without_hints_and_of_the_mean_z(told_z):
+    model, batch = told(**told_z).eval(), pictures(torch.zeros(2, 2))
+    with torch.no_grad():
+        assert torch.equal(model(batch.input), model.colours(batch)[:, 1:])
+        assert model.colorize(batch.input).shape == (2, 3, SIDE, SIDE)
+    with pytest.raises(UserError, match="found conditions of 0 values"):
+        told(COLOURS, condition=True)(batch.input)
+
+
 @pytest.mark.parametrize("backbone", ["zhang16", "unet_per_channel"])
 def test_a_backbone_that_takes_the_lightness_alone_says_so(backbone):
     settings = {"backbone": backbone, "width": 4, "head": "l1", "color_space": "lab"}
     settings |= {"depth": 2, "output_stride": 2} if backbone == "unet_per_channel" else {}
-    with pytest.raises(UserError, match=rf"backbone {backbone}: these settings do not fit: .*known"):
+    with pytest.raises(
+        UserError, match=rf"backbone {backbone}: these settings do not fit: .*`known`: what it is told, hints"
+    ):
         told(generator=settings, hints=HINTS)
 
 
+TRANSPOSED = {"backbone": "transposed_unet", "width": 4, "depth": 3, "head": "l1", "color_space": "drawing"}
+
+
+@pytest.mark.parametrize("generator", [UNET, TRANSPOSED], ids=lambda generator: generator["backbone"])
 @pytest.mark.parametrize("size", [(16, 16), (33, 57), (1, 5)])
-def test_pictures_of_any_size_can_be_told_all(size):
-    model = told(COLOURS, condition=True, hints=HINTS, z=Z).eval()
+def test_pictures_of_any_size_can_be_told_all(size, generator):
+    model = told(COLOURS, generator=generator, condition=True, hints=HINTS, z=Z).eval()
     L = 100 * torch.rand(2, 1, *size)
     clicks = hints.at(size, 0, 0, (20.0, 20.0)).expand(2, -1, -1, -1)
     batch = Batch(L, L, torch.zeros(2, 2, *size), condition=torch.eye(3)[:2], hints=clicks)
     with torch.no_grad():
         assert model.colours(batch).shape == (2, 3, *size)
-        assert torch.equal(model.colours(batch)[:, :1], L)
+        assert torch.equal(model.colours(batch)[:, :1], L) == (generator is UNET)
         drawn = model.sample(batch, 3, seed=1)
-    assert drawn.shape == (3, 2, 2, *size) and drawn.isfinite().all()
+    assert drawn.shape == (3, 2, 3, *size) and drawn.isfinite().all()
     assert torch.equal(drawn, model.sample(batch, 3, seed=1))
     assert not torch.equal(drawn, model.sample(batch, 3, seed=2))
 
 
-def test_a_model_file_says_what_the_model_is_told(tmp_path):
-    model = told(COLOURS, condition=True, z=Z).eval()
+@pytest.mark.parametrize("generator", [UNET, TRANSPOSED], ids=lambda generator: generator["backbone"])
+def test_a_model_file_says_what_the_model_is_told(tmp_path, generator):
+    model = told(COLOURS, generator=generator, condition=True, z=Z).eval()
     model.save(tmp_path, {})
     loaded = Colorizer.load(tmp_path)
     assert loaded.about["conditions"] == COLOURS
@@ -166,10 +205,19 @@ def test_a_condition_decides_the_colour_and_without_one_nothing_does(fabric):  #
     assert to_red < 12 < 60 < to_blue
     to_red, to_blue = distances(model, blue)
     assert to_blue < 12 < 60 < to_red
-    for other in (told(conditions, condition=True).eval(), trained(told(), fabric, two_colours)):
-        # Untrained, or not told: the same, or nearly, whatever is asked for, and wrong for one of the two.
+
+    def shuffled(step: int) -> Batch:
+        batch = two_colours(step)
+        order = np.random.default_rng(step).permutation(8)
+        return replace(batch, condition=batch.condition[order])
+
+    # Untrained, or told conditions that have nothing to do with the colours: they decide hardly anything.
+    for other in (
+        told(conditions, condition=True).eval(),
+        trained(told(conditions, condition=True), fabric, shuffled),
+    ):
         far = np.array([distances(other, condition) for condition in (red, blue)])
-        assert abs(far[0] - far[1]).max() < 12 and max(far[0, 0], far[1, 1]) > 30
+        assert abs(far[0] - far[1]).max() < 20 and max(far[0, 0], far[1, 1]) > 30
 
 
 def test_against_a_discriminator_that_is_told_too_a_condition_decides_the_colour(fabric):  # noqa: F811
@@ -222,30 +270,47 @@ def either(step: int) -> Batch:
 
 
 def spread(model: Colorizer) -> float:
-    drawn = model.sample(pictures(torch.zeros(1, 2)), 12, seed=3)
+    drawn = model.sample(pictures(torch.zeros(1, 2)), 12, seed=3)[:, :, 1:]
     return float((drawn - drawn.mean(dim=0)).norm(dim=2).mean())
 
 
 def test_z_makes_a_difference_where_the_term_asks_for_it_and_hardly_any_without(fabric):  # noqa: F811
     ignored = trained(told(z=Z), fabric, either, steps=100)
-    diverse = trained(told(z=Z | {"diversity": 0.2}), fabric, either, steps=100)
+    diverse = trained(told(z=DIVERSE), fabric, either, steps=100)
     assert spread(diverse) > 10 and spread(diverse) > 3 * spread(ignored)
     # Plausible, too: the best of several is far nearer to either colour than the one of z = 0 can be to both.
-    drawn = diverse.sample(pictures(torch.zeros(1, 2)), 12, seed=3)[:, 0].mean(dim=(2, 3))
+    drawn = diverse.sample(pictures(torch.zeros(1, 2)), 12, seed=3)[:, 0, 1:].mean(dim=(2, 3))
     for colour in (RED, BLUE):
         assert (drawn - colour).norm(dim=1).min() < 0.35 * (RED - BLUE).norm()
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_against_a_discriminator_too_z_makes_a_difference_however_the_batch_is_divided(fabric, number):  # noqa: F811
+    model = told(z=DIVERSE, generator=UNET | {"output_stride": 1})
+    recipe = adversarial(model, fabric, "joint", {"discriminator": "plain", "pixel": 0.0}, lr=1e-3)
+    before = spread(model.eval())
+    for step in range(1, 11):
+        batch = either(step)
+        larger = {name: getattr(batch, name).repeat(1, 1, 2, 2) for name in ("input", "L", "ab")}
+        batch = replace(batch, **larger)
+        fields = {name: getattr(batch, name) for name in ("input", "L", "ab", "z", "other_z")}
+        parts = zip(*(plane.chunk(number) for plane in fields.values()), strict=True)
+        figures = recipe.step(step, [Batch(**dict(zip(fields, part, strict=True))) for part in parts])
+    assert all(value.isfinite() for value in figures.values())
+    assert spread(model.eval()) > 1.3 * before
+
+
 def test_of_two_answers_the_nearer_counts_and_both_are_driven_apart():
-    model, batch = told(z=Z | {"diversity": 0.2}), either(1)
+    model, batch = told(z=DIVERSE), either(1)
     planes, penalty = answers(model, model.network, batch)
     assert len(planes) == 2 and penalty.shape == (8,) and (penalty <= 0).all()
     apart = noise.diversity(*planes, batch.z, batch.other_z, Z["most"])
     torch.testing.assert_close(penalty, -0.2 * apart)
     losses = [torch.tensor([1.0, 5.0]), torch.tensor([2.0, 3.0])]
     mixed = [0.75 * 1 + 0.25 * 2, 0.75 * 3 + 0.25 * 5]
-    assert nearest(losses).tolist() == pytest.approx(mixed) and nearest(losses[:1]).tolist() == [1.0, 5.0]
+    assert nearest(losses, model).tolist() == pytest.approx(mixed)
+    assert nearest(losses[:1], model).tolist() == [1.0, 5.0]
     three = [torch.tensor([value]) for value in (4.0, 2.0, 6.0)]
-    assert nearest(three).tolist() == pytest.approx([0.75 * 2 + 0.25 * 5])
+    assert nearest(three, model).tolist() == pytest.approx([0.75 * 2 + 0.25 * 5])
     alone, nothing = answers(told(z=Z), model.network, batch)
     assert len(alone) == 1 and not nothing.any()

@@ -55,7 +55,10 @@ class Colorizer(nn.Module):
         try:
             self.network = build(self.head.planes, **settings)
         except (TypeError, ValueError) as error:
-            raise UserError(f"generator.backbone {backbone}: these settings do not fit: {error}") from error
+            told = f" (`known`: what it is told, {', '.join(self.told)})" if "known" in str(error) else ""
+            raise UserError(
+                f"generator.backbone {backbone}: these settings do not fit: {error}{told}"
+            ) from error
 
     @classmethod
     def of(cls, generator: Any, classes: Any, conditions: dict[str, list[str]] | None = None) -> "Colorizer":
@@ -67,10 +70,16 @@ class Colorizer(nn.Module):
         settings = generator.model_dump()
         if settings.get("given", {}).get("condition") and not conditions:
             raise UserError(
-                "generator.given.condition: found true, allowed: false, for the pictures have none"
+                "generator.given.condition: found true, allowed: left out, as the pictures have no conditions"
             )
         used = classes.model_dump(include={"grid", "temperature"}) if generator.head == "classes" else None
         return cls(settings, used, conditions)
+
+    def refuse_other(self, conditions: dict[str, list[str]] | None) -> None:
+        """Raise UserError where the model is told conditions, and pictures have others than those."""
+        known = self.about.get("conditions")
+        if known is not None and conditions != known:
+            raise UserError(f"pictures have the conditions {conditions or 'none'}, the model knows {known}")
 
     def given(self, batch: Batch) -> Tensor:
         """What the network is given of pictures: planes (N, 1 + E, H, W), the lightness in [0, 100] first.
@@ -107,9 +116,12 @@ class Colorizer(nn.Module):
         """How many planes `known` has."""
         return 1 + self._told_planes().get("condition", 0)
 
-    def forward(self, given: Tensor) -> Tensor:
-        """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], or `given`, of any height and width."""
-        return self.lab(self._planes(given), given[:, :1])[:, 1:]
+    def forward(self, L: Tensor) -> Tensor:
+        """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], of any height and width.
+
+        Without hints, and of z = 0. Raises UserError where the model has to be told a condition.
+        """
+        return self._of_lightness(L)[:, 1:]
 
     def colours(self, batch: Batch) -> Tensor:
         """Lab (N, 3, H, W) of a batch's pictures as the model colours them: with their own lightness L.
@@ -139,7 +151,7 @@ class Colorizer(nn.Module):
 
     @torch.no_grad()
     def sample(self, batch: Batch, number: int, seed: int) -> Tensor:
-        """`number` colourings (number, N, 2, H, W) that the model holds for plausible, of a batch's pictures.
+        """`number` colourings, Lab (number, N, 3, H, W), that the model holds for plausible, of pictures.
 
         Raises UserError where it has nothing to draw from.
         """
@@ -147,7 +159,7 @@ class Colorizer(nn.Module):
             rng = np.random.default_rng(seed)
             seeds = rng.integers(2**63, size=(number, len(batch.input)))
             drawn = (noise.drawn(some, z["whole"], z["spatial"]) for some in seeds)
-            return torch.stack([self.colours(replace(batch, z=one))[:, 1:] for one in drawn])
+            return torch.stack([self.colours(replace(batch, z=one)) for one in drawn])
         if not hasattr(self.network, "sample"):
             backbone = self.about["generator"]["backbone"]
             raise UserError(
@@ -155,12 +167,12 @@ class Colorizer(nn.Module):
             )
         given = self._padded(self.given(batch))
         drawn = self.network.sample(given, number, torch.Generator().manual_seed(seed))
-        return torch.stack([self.lab(planes, batch.L)[:, 1:] for planes in drawn])
+        return torch.stack([self.lab(planes, batch.L) for planes in drawn])
 
     @torch.no_grad()
-    def colorize(self, given: Tensor) -> Tensor:
+    def colorize(self, L: Tensor) -> Tensor:
         """sRGB (N, 3, H, W) in [0, 1]: the given lightness, the predicted colours brought into gamut."""
-        return lab_to_rgb(into_gamut(self.lab(self._planes(given), given[:, :1])))
+        return lab_to_rgb(into_gamut(self._of_lightness(L)))
 
     def take_over(self, other: "Colorizer") -> tuple[int, int]:
         """Start from another model's network, as far as weights have the same name and shape.
@@ -210,6 +222,7 @@ class Colorizer(nn.Module):
             KeyError,
             TypeError,
             ImportError,
+            AttributeError,
             RuntimeError,
             json.JSONDecodeError,
         ) as error:
@@ -245,10 +258,19 @@ class Colorizer(nn.Module):
         planes, _ = planes_and_penalty(self.network(self._padded(given)))
         return planes
 
+    def _of_lightness(self, L: Tensor) -> Tensor:
+        return self.colours(Batch(L, L, L.new_zeros(len(L), 2, *L.shape[-2:])))
+
     def _padded(self, given: Tensor) -> Tensor:
         height, width = given.shape[-2:]
         multiple = self.network.multiple
-        return F.pad(given, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        more = (0, -width % multiple, 0, -height % multiple)
+        padded = F.pad(given, more, mode="replicate")
+        if any(more) and (hints := self._told_planes().get("hints")):
+            # A click at the edge does not go on beyond it.
+            first = 1 + self._told_planes().get("condition", 0)
+            padded[:, first : first + hints] = F.pad(given[:, first : first + hints], more)
+        return padded
 
 
 def condition_planes(condition: Tensor, size: tuple[int, int]) -> Tensor:

@@ -7,6 +7,7 @@ Zhang et al., "Real-Time User-Guided Image Colorization with Learned Deep Priors
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SIDE = 3  # pixels of the square that a click colours
 
@@ -25,13 +26,14 @@ def points(ab: Tensor, seeds: np.ndarray, number: int | np.ndarray) -> Tensor:
     one for all pictures, or (N,). Where two overlap, the later one holds.
     """
     count, _, height, width = ab.shape
-    planes = ab.new_zeros(count, 3, height, width)
+    means = F.avg_pool2d(ab, SIDE, stride=1, padding=SIDE // 2, count_include_pad=False).cpu().numpy()
+    planes = np.zeros((count, 3, height, width), np.float32)
     for picture, (seed, some) in enumerate(zip(seeds, np.broadcast_to(number, count), strict=True)):
-        for place in np.random.default_rng(seed).permutation(height * width)[:some]:
-            rows, columns = _square(*divmod(int(place), width))
-            planes[picture, :2, rows, columns] = ab[picture, :, rows, columns].mean(dim=(1, 2), keepdim=True)
-            planes[picture, 2, rows, columns] = 1
-    return planes
+        for place in np.random.default_rng(seed).integers(height * width, size=some):
+            row, column = divmod(int(place), width)
+            square = (picture, slice(None), *_square(row, column))
+            planes[square] = [[[value]] for value in (*means[picture, :, row, column], 1.0)]
+    return torch.from_numpy(planes).to(ab)
 
 
 def drawn(ab: Tensor, seeds: np.ndarray, most: int, without: float) -> Tensor:

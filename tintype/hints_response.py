@@ -63,12 +63,13 @@ def spread(change: Tensor, asked: Tensor, labels: Tensor, label: int) -> dict[st
 
     change: of ab, (2, H, W), through the click; asked: (2,), the click's colour less the one before. Of the
     change, the part along what is asked counts. The means over the clicked region, `inside`; over the regions
-    that touch it, `around`; over all others, `beyond`: NaN where there are none.
+    that touch it, `around`; over all others, whatever its sign, `beyond`: NaN where there are none.
     """
     share = torch.einsum("chw,c->hw", change.double(), asked.double()) / asked.double().square().sum()
     inside, near = labels == label, around(labels, label)
-    places = {"inside": inside, "around": near, "beyond": ~inside & ~near}
-    return {name: 100 * float(share[place].mean()) for name, place in places.items()}
+    far = share[~inside & ~near].abs()
+    shares = {"inside": share[inside], "around": share[near], "beyond": far}
+    return {name: 100 * float(values.mean()) for name, values in shares.items()}
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,21 @@ def clicked(batch: Batch, clicks: list[Click]) -> Batch:
     size = batch.L.shape[2:]
     planes = [hints.at(size, click.row, click.column, click.ab) for click in clicks]
     return replace(batch, hints=torch.cat(planes).to(batch.L))
+
+
+def nearest_click(batch: Batch) -> Tensor:
+    """Lab (N, 3, H, W) with the colour of the nearest click everywhere, and grey without clicks.
+
+    What a model of clicks has to beat.
+    """
+    ab = torch.zeros_like(batch.ab)
+    for picture, (*colours, mask) in enumerate([] if batch.hints is None else batch.hints):
+        if mask.any():
+            rows, columns = ndimage.distance_transform_edt(
+                mask.cpu().numpy() == 0, return_distances=False, return_indices=True
+            )
+            ab[picture] = torch.stack(colours)[:, rows, columns]
+    return torch.cat([batch.L, ab], dim=1)
 
 
 def spreads(colours: Callable[[Batch], Tensor], batch: Batch, seeds: np.ndarray) -> pd.DataFrame:

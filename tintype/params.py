@@ -24,6 +24,8 @@ from tintype.console import UserError, run
 from tintype.params_schema import Params
 from tintype.studies import FLOORS
 
+# Backbones that take one plane.
+LIGHTNESS_ALONE = ("unet_per_channel", "zhang16", "torchvision_unet", "bottleneck", "variational")
 PRETRAINED = "cnn"  # the generator that pretraining makes and adversarial training starts from
 
 
@@ -51,7 +53,7 @@ def load(path: Path | str = "params.yaml", model: str | None = None) -> Params:
             problems.setdefault(key, problem)  # a list is one key, however many of its items are wrong
     _compare(tree, problems, inits)
     if _at(tree, "generator.color_space") == "lightness" and not goes_on:
-        allowed = "lab or rgb: lightness is for a study's generator, from which others start"
+        allowed = "lab, rgb or drawing: lightness is for a study's generator, from which others start"
         problems["generator.color_space"] = wording.found("lightness", allowed)
     if problems:
         raise UserError("\n".join(f"{path}: {key}: {problem}" for key, problem in problems.items()))
@@ -134,6 +136,14 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
     match values("generator.given.z.whole", "generator.given.z.spatial"):
         case 0, 0:
             problems["generator.given.z"] = wording.found("no numbers", "at least 1, whole or spatial")
+    match values("generator.given", "generator.backbone"):
+        case {}, _ if not _at(tree, "generator.given"):
+            allowed = "some of condition, hints, z; or left out"
+            problems["generator.given"] = wording.found("nothing", allowed)
+        case _, backbone if backbone in LIGHTNESS_ALONE:
+            told = ", ".join(_at(tree, "generator.given"))
+            allowed = f"left out, for {backbone} takes the lightness alone; unet, transposed_unet take more"
+            problems["generator.given"] = f"found {told}, allowed: {allowed}"
     match values("adversarial.shared.discriminator_first", "adversarial.shared.steps"):
         case first, steps if first >= steps:
             allowed = f"less than {steps}, adversarial.shared.steps, for the generator is to learn too"

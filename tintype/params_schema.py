@@ -4,17 +4,17 @@ Every value stands in `params.yaml`. What a message calls "allowed" is derived f
 key needs its line here and nothing else; a rule between keys goes into `params.py`.
 """
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tintype.params_download import Download, EncoderName
+from tintype.params_download import Download
+from tintype.params_generator import Generator
 from tintype.params_types import (
     Conversion,
     Count,
     Decay,
     NotNegative,
-    OutputStride,
     Positive,
     Section,
     Share,
@@ -94,90 +94,6 @@ class Prepare(Section):
     shared: AnyLayout
     photos: Annotated[Tiles | Squares, Field(discriminator="layout")]
     bw: Whole
-
-
-class Hints(Section):
-    most: Count  # clicks on a picture, while training
-    without: Unit  # share of the pictures that have none
-
-
-class Z(Section):
-    whole: Annotated[int, Field(ge=0)]  # numbers that are the same all over the picture
-    spatial: Annotated[int, Field(ge=0)]  # numbers of each cell (noise.CELLS)
-    diversity: (
-        NotNegative  # weight of how far apart two colourings are; 0: nothing keeps z from being ignored
-    )
-    most: Positive  # by how much z is to change the colours, in their scale from -1 to 1, for a z of 1
-
-
-# Of a key that may be left out, as no other may: left out, it is not in what is saved with a model either.
-_left_out = Field(default=None, exclude_if=lambda value: value is None)
-
-
-class Given(Section):
-    """What a generator is told besides the lightness, as far as it is."""
-
-    condition: Annotated[Literal[True] | None, _left_out]  # that of the pictures
-    hints: Annotated[Hints | None, _left_out]
-    z: Annotated[Z | None, _left_out]
-
-
-class AnyGenerator(Section):
-    head: Literal[*files("networks/heads", "head")]
-    color_space: Literal["lab", "rgb", "drawing", "lightness"]
-    given: Annotated[Given | None, _left_out]
-
-
-class UNet(AnyGenerator):
-    backbone: Literal["unet", "unet_per_channel"]
-    width: Width
-    depth: Annotated[int, Field(ge=1, le=6)]
-    output_stride: OutputStride
-
-
-class TransposedUNet(AnyGenerator):
-    backbone: Literal["transposed_unet"]
-    width: Width
-    depth: Annotated[int, Field(ge=1, le=9)]
-
-
-class Zhang16(AnyGenerator):
-    backbone: Literal["zhang16"]
-    width: Width
-
-
-class TorchvisionUNet(AnyGenerator):
-    backbone: Literal["torchvision_unet"]
-    encoder: EncoderName
-    width: Width
-    output_stride: OutputStride
-
-
-class Bottleneck(AnyGenerator):
-    backbone: Literal["bottleneck"]
-    encoder: EncoderName
-    latent: Count
-    width: Width
-    output_stride: OutputStride
-
-
-class Variational(Bottleneck):
-    backbone: Literal["variational"]
-    kl: NotNegative  # weight of the divergence from the prior
-
-
-_generators = [UNet, TransposedUNet, Zhang16, TorchvisionUNet, Bottleneck, Variational]
-_known = ("unet", "unet_per_channel", "transposed_unet", "zhang16", "torchvision_unet")
-_known += ("bottleneck", "variational")
-if _more := files("networks/backbones", *_known):
-
-    class OwnBackbone(AnyGenerator, extra="allow"):
-        """Of a file that has no class here: its `build` says which settings it takes."""
-
-        backbone: Literal[*_more]
-
-    _generators.append(OwnBackbone)
-Generator = Annotated[Union[*_generators], Field(discriminator="backbone")]
 
 
 class Classes(Section):

@@ -14,7 +14,7 @@ from tintype.progress import progress
 from tintype.sample_metrics import ab_distance, ab_spread, best_of, explained, pairwise, shifted
 from tintype.store import Split
 
-# From a batch and a seed: its colourings ab (K, N, 2, H, W), and the one of the mean z (N, 2, H, W).
+# From a batch and a seed: its colourings, Lab (K, N, 3, H, W), and the one of the mean z (N, 3, H, W).
 Draw = Callable[[Batch, int], tuple[Tensor, Tensor]]
 _BATCH = 32
 
@@ -28,7 +28,7 @@ def of_model(model: Colorizer, number: int) -> Draw:
     """Drawn colourings, and the one of the mean z; of a model that does not draw, that one alone."""
     if not draws(model):
         return of_one(model.colours)
-    return lambda batch, seed: (model.sample(batch, number, seed), model.colours(batch)[:, 1:])
+    return lambda batch, seed: (model.sample(batch, number, seed), model.colours(batch))
 
 
 def of_one(predict: Callable[[Batch], Tensor]) -> Draw:
@@ -38,8 +38,8 @@ def of_one(predict: Callable[[Batch], Tensor]) -> Draw:
     """
 
     def draw(batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
-        ab = predict(batch)[:, 1:]
-        return torch.stack([ab, ab]), ab
+        lab = predict(batch)
+        return torch.stack([lab, lab]), lab
 
     return draw
 
@@ -66,13 +66,14 @@ def score(
 ) -> dict[str, np.ndarray]:
     """Every figure of a batch's colourings, each an array (N,).
 
-    samples: drawn ab (K, N, 2, H, W). one: that of the mean z (N, 2, H, W).
+    samples: drawn Lab (K, N, 3, H, W). one: that of the mean z (N, 3, H, W).
 
     `ab_error` is the distance to the truth of one drawn colouring, the mean over all; `best_ab_error` that of
     the best of them, `mean_ab_error` that of their mean. `noise_best_ab_error` is the best of `one`, moved
     at random as far as the samples vary (`shifted`, with `seed`). `perceptual` is LPIPS, where its backbone
     is there; it compares pictures brought into gamut, and its figure goes under `lpips_diversity`.
     """
+    lab, samples, one = samples, samples[:, :, 1:], one[:, 1:]
     errors, noise_errors = (
         torch.stack([ab_distance(ab, batch.ab) for ab in colourings])
         for colourings in (samples, shifted(one, samples, seed))
@@ -86,6 +87,6 @@ def score(
         "mean_ab_error": ab_distance(samples.double().mean(dim=0), batch.ab),
     }
     if perceptual:
-        rgb = [lab_to_rgb(into_gamut(torch.cat([batch.L, ab], dim=1))) for ab in samples]
+        rgb = [lab_to_rgb(into_gamut(colouring)) for colouring in lab]
         figures["lpips_diversity"] = pairwise(torch.stack(rgb), perceptual)
     return {name: values.cpu().numpy() for name, values in figures.items()}

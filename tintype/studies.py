@@ -74,8 +74,8 @@ class Sampling(_Strict):
 class Shown(_Strict):
     """What the study's own stage shows."""
 
-    sheet: str  # whose colourings
-    colourings: Annotated[int, Field(ge=1)] | None = None  # of each picture
+    sheet: str  # whose colourings: a training; two, joined by a comma; or a model, without its seed
+    colourings: Annotated[int, Field(ge=2)] | None = None  # of each picture
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None  # doubt from which colours may change
 
 
@@ -127,6 +127,10 @@ def checked(tree: dict, path: Path | str) -> Study:
     for name, gathered in study.download.items():
         if isinstance(gathered, EncoderWeights) and name != gathered.net:
             raise UserError(f"{path}: download.{name}.net: {wording.found(gathered.net, name)}, its name")
+    models = {name: name.removesuffix(f"-{model.seed}") for name, model in study.all_models.items()}
+    for shown in study.shown.sheet.split(",") if study.shown else []:
+        if shown not in {*models, *models.values()}:
+            raise UserError(f"{path}: shown.sheet: {wording.found(shown, ', '.join(names))}")
     if study.sampling and study.sampling.model not in names:
         raise UserError(f"{path}: sampling.model: {wording.found(study.sampling.model, ', '.join(names))}")
     return study

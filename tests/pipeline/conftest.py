@@ -24,6 +24,7 @@ OBSERVERS = {
             "files",
             "params",
             "params_download",
+            "params_generator",
             "params_schema",
             "params_types",
             "params_wording",

@@ -131,7 +131,7 @@ class Adversarial:
                 with self.fabric.no_backward_sync(self.G, enabled=number < len(parts)):
                     found, penalty = fakes[0] if len(parts) == 1 else self._fake(batch)
                     adversarial = self._judged(L, found[0], figures)
-                    pixel = _pixel(found, real)
+                    pixel = self._pixel(found, real)
                     loss = self.model.pixel * pixel + self.model.adversarial * adversarial + penalty.mean()
                     self.fabric.backward(loss / len(parts))
                 _note(figures, {"G_adversarial": adversarial, "G_pixel": pixel})
@@ -184,6 +184,13 @@ class Adversarial:
         colours, known = self.colorizer.space.scaled(batch.L, batch.ab), self.colorizer.known(batch)
         return tuple(F.adaptive_avg_pool2d(plane, fake.shape[-2:]) for plane in (known, colours))
 
+    def _pixel(self, fakes: list[Tensor], real: Tensor) -> Tensor:
+        """The mean absolute distance of colourings, mostly of the nearest of each picture's."""
+        if len(fakes) == 1:
+            return F.l1_loss(fakes[0], real)
+        distances = [(fake - real).abs().mean(dim=(1, 2, 3)) for fake in fakes]
+        return nearest(distances, self.colorizer).mean()
+
     def _judged(self, L: Tensor, fake: Tensor, figures: dict[str, list[Tensor]]) -> Tensor:
         """The generator's adversarial loss, a mean over its adversaries, whose figures are noted."""
         losses = []
@@ -198,13 +205,6 @@ class Adversarial:
             _note(figures, found)
             adversary.discriminator.requires_grad_(True)
         return torch.stack(losses).mean()
-
-
-def _pixel(fakes: list[Tensor], real: Tensor) -> Tensor:
-    """The mean absolute distance of the nearest of each picture's colourings."""
-    if len(fakes) == 1:
-        return F.l1_loss(fakes[0], real)
-    return nearest([(fake - real).abs().mean(dim=(1, 2, 3)) for fake in fakes]).mean()
 
 
 def _note(figures: dict[str, list[Tensor]], found: dict[str, Tensor]) -> None:

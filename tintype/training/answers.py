@@ -9,17 +9,15 @@ from tintype import noise
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer, planes_and_penalty
 
-OTHERS = 0.25  # epsilon: what the answers that are not nearest count together
-
 
 def answers(colorizer: Colorizer, network: nn.Module, batch: Batch) -> tuple[list[Tensor], Tensor]:
     """Planes (N, C, h, w), one or several of them, and a penalty (N,) to add to each picture's loss.
 
-    network: the colorizer's, as training wraps it. Where z is to make a difference (`given.z.diversity`), it
-    answers for other_z too, and the penalty falls by how far the two answers are apart.
+    network: the colorizer's, as training wraps it. Where z is to make a difference (`given.z`), it answers
+    for other_z too, and the penalty falls by `diversity` times how far the two answers are apart.
     """
     z = colorizer.told.get("z")
-    if not z or not z["diversity"]:
+    if not z or (z["diversity"] == 0 and z["others"] == 0.5):
         planes, penalty = planes_and_penalty(network(colorizer.given(batch)))
         return [planes], penalty
     # In one pass, because distributed training allows one before each backward pass.
@@ -29,15 +27,17 @@ def answers(colorizer: Colorizer, network: nn.Module, batch: Batch) -> tuple[lis
     return list(planes), penalty - z["diversity"] * apart
 
 
-def nearest(losses: list[Tensor]) -> Tensor:
+def nearest(losses: list[Tensor], colorizer: Colorizer) -> Tensor:
     """The loss (N,) of the answer that is nearest to the truth, picture by picture, and some of the others'.
 
-    sum_k delta_k l_k, where delta is 1 - epsilon for the smallest l and epsilon / (K - 1) for the others. So
-    these are free to be something else that is plausible, but not to be anything: Rupprecht et al., "Learning
-    in an Uncertain World: Representing Ambiguity Through Multiple Hypotheses" (ICCV 2017), section 3.
+    sum_k delta_k l_k, where delta is 1 - epsilon for the smallest l and epsilon / (K - 1) for the others, and
+    epsilon is `given.z.others`. So these are free to be something else that is plausible, but not to be
+    anything: Rupprecht et al., "Learning in an Uncertain World: Representing Ambiguity Through Multiple
+    Hypotheses" (ICCV 2017), section 3.
     """
     if len(losses) == 1:
         return losses[0]
     least = torch.stack(losses).amin(dim=0)
     others = (sum(losses) - least) / (len(losses) - 1)
-    return (1 - OTHERS) * least + OTHERS * others
+    share = colorizer.told["z"]["others"]
+    return (1 - share) * least + share * others

@@ -62,7 +62,8 @@ def batches(
             mine = np.split(part, ranks)[rank]
             chosen = np.array(numbers)[mine]
             records = torch.from_numpy(split.batch(chosen)).to(device)
-            records = flipped(flipped(records, mirrored[mine], -1), turned[mine], -2)
+            records = flipped(records, mirrored[mine], -1)
+            records = flipped(records, turned[mine], -2) if flip == "both" else records
             batch = Batch.of_records(records, device, split.conditions(chosen))
             input = masked(aged(batch.input, film, ageing[mine]), hidden, masking[mine])
             batch = replace(batch, input=input)

@@ -27,7 +27,16 @@ from tintype.files import new_file, project_root, sha256
 FOLDER = ".resume"
 # What only watches or carries changes no result.
 _OBSERVERS = (
-    *("console", "files", "params", "params_download", "params_schema", "params_types", "params_wording"),
+    *(
+        "console",
+        "files",
+        "params",
+        "params_download",
+        "params_generator",
+        "params_schema",
+        "params_types",
+        "params_wording",
+    ),
     *("progress", "studies", "tracking"),
 )
 

@@ -59,7 +59,7 @@ class Pretraining:
             with self.fabric.no_backward_sync(self.network, enabled=number < len(parts)):
                 found, penalty = answers(self.colorizer, self.network, batch)
                 found = [self.loss(planes, self._colours(batch, planes)) for planes in found]
-                losses.append((nearest(found) + penalty).mean())
+                losses.append((nearest(found, self.colorizer) + penalty).mean())
                 self.fabric.backward(losses[-1] / len(parts))
         norm = torch.nn.utils.clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
         self.optimizer.step()
