@@ -20,7 +20,7 @@ NOTICED = 2.3
 """CIE76 difference that is just noticeable (Mahy, Van Eycken & Oosterlinck 1994): less is no change."""
 
 WHOLLY = 0.9
-"""Share of the largest change from which on a pixel is wholly of an attribute.
+"""Share of the largest change (its 95 % quantile) from which on a pixel is wholly of an attribute.
 
 A pixel at an edge is a mixture with what lies beside it, and changes by no more than its share in it.
 """
