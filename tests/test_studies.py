@@ -1,6 +1,7 @@
 """Studies: what their params change of the project's, and whether their stages list what shapes results."""
 
 import json
+import re
 import subprocess
 import sys
 from copy import deepcopy
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dvc.utils.serialize import load_yaml
+from ruamel.yaml import YAML
 
 from stages import pretrain_generator
 from tintype import params, studies
@@ -232,3 +234,60 @@ def test_a_study_says_for_small_and_large_values_of_the_same_things(name):
 def test_each_study_has_an_mlflow_experiment_of_its_own():
     experiments = [committed(name).experiment for name in NAMES]
     assert len({BASE["runtime"]["tracking"]["experiment"], *experiments}) == 1 + len(NAMES)
+
+
+def test_the_sketches_readme_says_how_to_take_pairs_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "studies/sketches/README.md").read_text()
+    pairs, photos = (YAML(typ="safe").load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.S))
+    tree = load_yaml(ROOT / "studies/sketches/params.yaml")
+    tree["download"] = pairs
+    tree["small"] |= photos
+    (tmp_path / "params.yaml").write_text(json.dumps(tree))
+    loaded = params.load(tmp_path / "params.yaml", "gan-1")
+    assert loaded.prepare.photos.layout == "squares" and loaded.generator.color_space == "drawing"
+    assert params.sets(tmp_path / "params.yaml")["pairs"].source == "sketches"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("shown", {"sheet": "plain-1,gone-1"}), 'shown.sheet: found "gone-1", allowed: plain-1'),
+        (("shown", {"sheet": "plain-1", "colourings": 1}), "shown.colourings: found 1, allowed: "),
+    ],
+)
+def test_what_a_study_shows_is_checked_before_any_work(tmp_path, change, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        params.study(written(tmp_path, change))
+
+
+def test_a_model_without_its_seed_and_two_trainings_can_be_shown(tmp_path):
+    for sheet in ("plain", "plain-1,gan-1"):
+        assert params.study(written(tmp_path, ("shown", {"sheet": sheet}))).shown.sheet == sheet
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "generator.given: found nothing, allowed: some of condition, hints, z"),
+        ({"z": {"whole": 0, "spatial": 0, "diversity": 0.0, "most": 0.1, "others": 0.5}}, "found no numbers"),
+        ({"hints": {"most": 0, "without": 0.1}}, "generator.given.hints.most: found 0, allowed: "),
+        ({"hints": {"most": 3, "without": 1.0}}, "generator.given.hints.without: found 1.0, allowed: "),
+        ({"condition": False}, "generator.given.condition: found false, allowed: "),
+    ],
+)
+def test_what_a_generator_cannot_be_told_is_said_before_any_work(tmp_path, given, said):
+    generator = {"backbone": "unet", "head": "l1", "color_space": "rgb", "given": given}
+    file = written(tmp_path, ("models/pretrained/plain-1/generator", generator))
+    with pytest.raises(UserError, match=re.escape(said)):
+        params.load(file, "plain-1")
+
+
+def test_a_backbone_that_takes_the_lightness_alone_can_be_told_nothing(tmp_path):
+    told = {"hints": {"most": 3, "without": 0.1}}
+    generator = {"backbone": "unet_per_channel", "head": "l2", "color_space": "lab", "given": told}
+    file = written(tmp_path, ("models/pretrained/apart-7/generator", generator))
+    with pytest.raises(
+        UserError, match="generator.given: found hints, allowed: left out, for unet_per_channel"
+    ):
+        params.load(file, "apart-7")

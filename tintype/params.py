@@ -135,11 +135,11 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
                 problems[f"{phase}.smaller.factor"] = wording.found(factor, allowed)
     match values("generator.given.z.whole", "generator.given.z.spatial"):
         case 0, 0:
-            problems["generator.given.z"] = wording.found("no numbers", "at least 1, whole or spatial")
+            problems["generator.given.z"] = "found no numbers, allowed: at least 1, whole or spatial"
     match values("generator.given", "generator.backbone"):
         case {}, _ if not _at(tree, "generator.given"):
             allowed = "some of condition, hints, z; or left out"
-            problems["generator.given"] = wording.found("nothing", allowed)
+            problems["generator.given"] = f"found nothing, allowed: {allowed}"
         case _, backbone if backbone in LIGHTNESS_ALONE:
             told = ", ".join(_at(tree, "generator.given"))
             allowed = f"left out, for {backbone} takes the lightness alone; unet, transposed_unet take more"
