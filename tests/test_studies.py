@@ -287,7 +287,5 @@ def test_a_backbone_that_takes_the_lightness_alone_can_be_told_nothing(tmp_path)
     told = {"hints": {"most": 3, "without": 0.1}}
     generator = {"backbone": "unet_per_channel", "head": "l2", "color_space": "lab", "given": told}
     file = written(tmp_path, ("models/pretrained/apart-7/generator", generator))
-    with pytest.raises(
-        UserError, match="generator.given: found hints, allowed: left out, for unet_per_channel"
-    ):
+    with pytest.raises(UserError, match="found hints, allowed: left out, for unet_per_channel"):
         params.load(file, "apart-7")
