@@ -132,3 +132,16 @@ def test_every_discriminator_can_be_told_a_condition_and_uses_every_plane_of_it(
         other = planes.clone()
         other[:, plane] += 0.5
         assert not torch.allclose(answer_of(network, other, colours), before)
+
+
+def test_what_a_network_is_told_costs_the_weights_of_its_first_convolution_and_no_others():
+    settings = {"width": 4, "depth": 2, "output_stride": 2}
+    assert count(unet.build(5, **settings, known=4)) - count(unet.build(5, **settings)) == 3 * 4 * 9
+    for module in (plain, patch):
+        assert count(module.build(width=8, channels=3, known=4)) - count(
+            module.build(width=8, channels=3)
+        ) == (3 * 8 * 16)
+    # What comes before each step of the decoder is told, too.
+    more = 3 * (4 * 16 + (8 + 4 + 4) * 9)
+    told, alone = (autoencoder.build(width=8, channels=3, known=known) for known in (4, 1))
+    assert count(told) - count(alone) == more
