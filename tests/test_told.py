@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tintype import hints, noise
 from tintype.batch import Batch
-from tintype.colorizer import Colorizer
+from tintype.colorizer import CLICK, Colorizer
 from tintype.console import UserError
 from tintype.training.answers import answers, nearest
 
@@ -46,7 +46,7 @@ def test_the_planes_are_the_lightness_then_condition_hints_and_z():
     assert given.shape == (1 + 3 + 3 + 3, SIDE, SIDE)
     assert torch.equal(given[0], batch.input[0, 0])
     assert [plane.unique().tolist() for plane in given[1:4]] == [[0.0], [1.0], [1.0]]
-    assert given[4:7, 3, 4].tolist() == pytest.approx([0.5, -0.1, 1.0])
+    assert given[4:7, 3, 4].tolist() == pytest.approx([5, -1, 10])
     assert not given[4:7, 8:].any()
     assert given[7:9, 0, 0].tolist() == pytest.approx(z[0, :2, 0, 0].tolist())
     assert given[7:9].flatten(1).std(dim=1).max() < 1e-6 < given[9].std()
@@ -95,7 +95,7 @@ def test_a_click_at_the_edge_does_not_go_on_beyond_it():
     given = model.given(Batch(L, L, torch.zeros(1, 2, 17, 19), condition=torch.eye(3)[:1], hints=clicks))
     padded = model._padded(given)
     assert padded.shape[-2:] == (20, 20)
-    assert padded[0, 6].sum() == given[0, 6].sum() == 4
+    assert padded[0, 6].sum() == given[0, 6].sum() == 4 * CLICK
     assert (padded[0, :2] == given[0, :2, :1, :1]).all(), "lightness and condition go on"
 
 

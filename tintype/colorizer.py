@@ -21,6 +21,8 @@ from tintype.console import UserError
 from tintype.files import new_file
 
 FILE = "model.safetensors"
+# Clicks are a few pixels among thousands, and would have to be learned to count.
+CLICK = 10
 
 
 class Colorizer(nn.Module):
@@ -84,8 +86,8 @@ class Colorizer(nn.Module):
     def given(self, batch: Batch) -> Tensor:
         """What the network is given of pictures: planes (N, 1 + E, H, W), the lightness in [0, 100] first.
 
-        Then, as far as it takes them, a plane for each value of the condition, 1 or 0; ab / 110 of hints, and
-        where there are any; z, enlarged. Where a batch has no hints, there are none; where it has no z, it is
+        Then, as far as it takes them, a plane for each value of the condition, 1 or 0; CLICK times ab / 110 of
+        hints and their mask; z, enlarged. Where a batch has no hints, there are none; where it has no z, it is
         0, its mean. Raises UserError where the pictures' condition is not of the model's vocabulary's size.
         """
         number, _, *size = batch.input.shape
@@ -95,7 +97,7 @@ class Colorizer(nn.Module):
                 planes.append(condition_planes(self._condition(batch), size))
             elif name == "hints":
                 hints = batch.input.new_zeros(number, 3, *size) if batch.hints is None else batch.hints
-                planes.append(torch.cat([hints[:, :2] / AB, hints[:, 2:]], dim=1))
+                planes.append(CLICK * torch.cat([hints[:, :2] / AB, hints[:, 2:]], dim=1))
             else:
                 z = batch.input.new_zeros(number, more, 1, 1) if batch.z is None else batch.z.to(batch.input)
                 planes.append(F.interpolate(z, size=size, mode="bilinear", align_corners=False))
