@@ -88,7 +88,7 @@ class Colorizer(nn.Module):
 
         Then, as far as it takes them, a plane for each value of the condition, 1 or 0; CLICK times ab / 110 of
         hints and their mask; z, enlarged. Where a batch has no hints, there are none; where it has no z, it is
-        0, its mean. Raises UserError where the pictures' condition is not of the model's vocabulary's size.
+        0, its mean. Raises UserError where the pictures' condition is not of as many values as the model's.
         """
         number, _, *size = batch.input.shape
         planes = [batch.input]
