@@ -86,9 +86,10 @@ class Colorizer(nn.Module):
     def given(self, batch: Batch) -> Tensor:
         """What the network is given of pictures: planes (N, 1 + E, H, W), the lightness in [0, 100] first.
 
-        Then, as far as it takes them, a plane for each value of the condition, 1 or 0; CLICK times ab / 110 of
-        hints and their mask; z, enlarged. Where a batch has no hints, there are none; where it has no z, it is
-        0, its mean. Raises UserError where the pictures' condition is not of as many values as the model's.
+        Then, as far as it takes them, a plane for each value of the condition, 1 or 0; CLICK times ab / 110
+        of hints and their mask; z, enlarged. Where a batch has no hints, there are none; where it has no z,
+        it is 0, its mean. Raises UserError where the pictures' condition has not as many values as the
+        model's.
         """
         number, _, *size = batch.input.shape
         planes = [batch.input]
