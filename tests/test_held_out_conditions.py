@@ -9,6 +9,7 @@ from PIL import Image
 from test_squares import each_table_is_made_once, gather, index, noise, records, run, tables  # noqa: F401
 
 from tintype import store
+from tintype.console import UserError
 from tintype.sources import manifest
 
 HAIR, SHIRT = ("black", "blond", "blue", "brown", "red"), ("blue", "green", "red", "white", "yellow")
@@ -64,12 +65,11 @@ def test_which_combinations_are_held_out_does_not_follow_from_other_pictures(tmp
     assert set(some) >= {"train", "test_conditions"} and (some == every[some.index]).all()
 
 
-def test_pictures_that_depend_on_nothing_are_never_held_out_by_their_condition(tmp_path):
-    raw = gather(tmp_path / "raw", {f"{number:02d}.png": noise(number) for number in range(40)})
-    before, after = (
-        index(run(raw, tmp_path / f"{share}", split=with_share(share))) for share in (0.0, 0.999)
-    )
-    pd.testing.assert_frame_equal(before, after)
+def test_holding_out_conditions_that_pictures_do_not_have_is_a_mistake(tmp_path):
+    raw = gather(tmp_path / "raw", {f"{number:02d}.png": noise(number) for number in range(4)})
+    with pytest.raises(UserError, match=r"split\.conditions: found 0\.2, allowed: 0, .*have no conditions"):
+        run(raw, tmp_path / "out", split=with_share(0.2))
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_held_out_by_its_condition_has_the_input_of_the_test(tmp_path):
