@@ -18,8 +18,7 @@ import torch
 
 from tintype import params as parameters
 from tintype import scoring, tracking
-from tintype.batch import Batch
-from tintype.color import lab_to_rgb, to_uint8
+from tintype.color import into_gamut
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256
@@ -29,7 +28,6 @@ from tintype.report import plots, seeds, sheets, tables
 from tintype.store import CONTENTS, Split, read_summary
 
 SHOWN = ["ciede2000", "auc_rebalanced", "colorfulness", "psnr"]  # in the README's table
-REGIONS, LONGEST = 6, 96  # on the sheet; pixels
 
 
 @torch.no_grad()
@@ -123,12 +121,9 @@ def notes(rows: pd.DataFrame, digest: str, lpips: str) -> list[str]:
 def sheet(regions: Split, models: dict[str, Colorizer]) -> np.ndarray:
     """A row per test picture: grey, as each model colours it, true."""
     rows = []
-    for number in np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int):
-        region = Batch.read(regions, np.array([number]))
-        grey = torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)
-        coloured = [scoring.coloured(model.colours, region) for model in models.values()]
-        row = [to_uint8(lab_to_rgb(grey))[0], *coloured, to_uint8(lab_to_rgb(region.lab))[0]]
-        rows.append([sheets.fit(picture, LONGEST) for picture in row])
+    for _, region in sheets.regions(regions):
+        coloured = [into_gamut(model.colours(region)) for model in models.values()]
+        rows.append([sheets.shown(lab) for lab in (region.grey, *coloured, region.lab)])
     return sheets.labelled(rows, ["grey", *models, "truth"])
 
 

@@ -18,18 +18,16 @@ import torch
 
 from tintype import params as parameters
 from tintype import scoring
-from tintype.batch import Batch
-from tintype.color import into_gamut, lab_to_rgb, to_uint8
+from tintype.color import into_gamut
 from tintype.colorizer import Colorizer
 from tintype.console import UserError, run
-from tintype.files import new_file, new_folder, sha256
+from tintype.files import new_folder, sha256
 from tintype.floors import FLOORS
 from tintype.images import encode_png
 from tintype.report import own_figures, sheets
 from tintype.sample_scoring import Draw, draws, of_model, of_one, rows
 from tintype.store import CONTENTS, Split
 
-REGIONS, LONGEST = 6, 96  # on the sheet; pixels
 BETTER = {
     "lpips_diversity": "0: all alike",
     "ab_diversity": "units of ab, 0: all alike",
@@ -78,12 +76,9 @@ def main(argv: list[str] | None = None) -> None:
             found[name].to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
 
     table = own_figures.comparison(found, seed_of, BETTER, ["lpips_diversity"] if lpips_missing else [])
-    with new_file(args.out / "diversity.csv") as file:
-        table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
-    with new_file(args.out / "diversity.md") as file:
-        lpips = f"lpips_diversity, of {net}: {lpips_missing or 'of pictures brought into gamut'}."
-        said = [*notes(test, sha256(args.data / CONTENTS), args.colourings), lpips]
-        file.write_text(own_figures.markdown(table, BETTER, said), encoding="utf-8")
+    lpips = f"lpips_diversity, of {net}: {lpips_missing or 'of pictures brought into gamut'}."
+    said = [*notes(test, sha256(args.data / CONTENTS), args.colourings), lpips]
+    own_figures.write(args.out, "diversity", table, BETTER, said)
     regions, shown = Split.shown(args.data), {name: draw[name] for name in names}
     encode_png(args.out / "samples.png", sheet(regions, shown, params.seed))
     print(f"{args.out}: {args.colourings} colourings of {len(test)} test tiles by {len(models)} trainings")
@@ -115,13 +110,9 @@ def sheet(regions: Split, draw: Mapping[str, Draw], seed: int) -> np.ndarray:
     parts = []
     for name in draw:
         lines = []
-        for number in np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int):
-            region = Batch.read(regions, np.array([number]))
+        for _, region in sheets.regions(regions):
             samples, _ = draw[name](region, seed)
-            lab = [torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)]
-            lab += map(into_gamut, samples)
-            row = [to_uint8(lab_to_rgb(picture))[0] for picture in [*lab, region.lab]]
-            lines.append([sheets.fit(picture, LONGEST) for picture in row])
+            lines.append([sheets.shown(lab) for lab in (region.grey, *map(into_gamut, samples), region.lab)])
         parts.append(sheets.labelled(lines, ["grey", name, *[""] * (len(samples) - 1), "truth"]))
     return np.concatenate(parts)
 

@@ -25,7 +25,7 @@ from tintype import params as parameters
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
 from tintype.console import UserError, run
-from tintype.files import new_file, new_folder, sha256
+from tintype.files import new_folder, sha256
 from tintype.floors import FLOORS
 from tintype.images import encode_png
 from tintype.progress import progress
@@ -73,11 +73,7 @@ def main(argv: list[str] | None = None) -> None:
             rows[name].to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
 
     table = own_figures.comparison(rows, seed_of, BETTER)
-    with new_file(args.out / "hints.csv") as file:
-        table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
-    with new_file(args.out / "hints.md") as file:
-        said = notes(test, sha256(args.data / CONTENTS))
-        file.write_text(own_figures.markdown(table, BETTER, said), encoding="utf-8")
+    own_figures.write(args.out, "hints", table, BETTER, notes(test, sha256(args.data / CONTENTS)))
     errors = {name: [part[f"ab_error_{number}"].mean() for number in NUMBERS] for name, part in rows.items()}
     lines = {name: pd.DataFrame({"hints": NUMBERS, "ab_error": means}) for name, means in errors.items()}
     plots.hints(args.out / "hints.png", lines, seed_of)

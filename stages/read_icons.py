@@ -12,12 +12,12 @@ combinations held out, and of characters held out. Reads which models there are.
 
 import argparse
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from tintype import conditions
 from tintype import params as parameters
@@ -26,11 +26,12 @@ from tintype.color import into_gamut
 from tintype.colorizer import Colorizer
 from tintype.colour_reader import Reader
 from tintype.console import UserError, run
-from tintype.files import new_file, new_folder, sha256
+from tintype.files import new_folder, sha256
+from tintype.floors import FLOORS
 from tintype.images import encode_png
 from tintype.progress import progress
 from tintype.report import own_figures, seeds
-from tintype.report.wheel import Colours, drawing, truth, wheel
+from tintype.report.wheel import Colours, wheel
 from tintype.store import CONTENTS, Split, read_summary
 
 SPLITS = {"combinations": "test_conditions", "character": "test"}  # what is held out, and where it is
@@ -62,12 +63,12 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"{args.params}: models: found drawing, which every table has, allowed: another name")
     if sheet not in names:
         raise UserError(f"--sheet: found {sheet}, allowed: {', '.join(names)}")
-    colours: dict[str, Colours] = {"drawing": drawing}
+    colours: dict[str, Colours] = {"drawing": FLOORS["grey"](args.data, drawings=True)}
     # Models of photographs borrow the true lightness, from which a reader can tell a white shirt.
     if not all(model.space.whole for model in models.values()):
-        colours["grey"] = grey
+        colours["grey"] = FLOORS["grey"](args.data)
     colours |= {name: in_gamut(model) for name, model in models.items()}
-    colours["truth"] = truth
+    colours["truth"] = attrgetter("lab")
 
     reader = Reader(args.data)
     splits = {kind: Split(args.data, name) for kind, name in SPLITS.items()}
@@ -79,17 +80,10 @@ def main(argv: list[str] | None = None) -> None:
 
     better = {f"{name}_{kind}": "%, up" for kind in SPLITS for name in reader.values}
     table = own_figures.comparison(found, seed_of, better)
-    with new_file(args.out / "accuracy.csv") as file:
-        table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
-    with new_file(args.out / "accuracy.md") as file:
-        said = notes(reader, splits, sha256(args.data / CONTENTS), "grey" in colours)
-        file.write_text(own_figures.markdown(table, better, said), encoding="utf-8")
+    said = notes(reader, splits, sha256(args.data / CONTENTS), "grey" in colours)
+    own_figures.write(args.out, "accuracy", table, better, said)
     encode_png(args.out / "wheel.png", wheel(args.data, reader, colours[names[sheet][0]]))
     print(f"{args.out}: {len(models)} trainings read, {names[sheet][0]} on wheel.png")
-
-
-def grey(batch: Batch) -> Tensor:
-    return torch.cat([batch.L, torch.zeros_like(batch.ab)], dim=1)
 
 
 def in_gamut(model: Colorizer) -> Colours:

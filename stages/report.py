@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from tintype import params as parameters
 from tintype.batch import Batch
@@ -91,9 +90,8 @@ def test_sheet(regions: Split, samples: Path, models: list[str]) -> np.ndarray:
     rows = []
     for number in range(len(regions)):
         region = Batch.of_records(regions[number][None])
-        grey = torch.cat([region.input, torch.zeros_like(region.ab)], dim=1)
         coloured = [decode(samples / model / f"{number:04d}.png") for model in models]
-        rows.append([to_uint8(lab_to_rgb(grey))[0], *coloured, to_uint8(lab_to_rgb(region.lab))[0]])
+        rows.append([to_uint8(lab_to_rgb(region.grey))[0], *coloured, to_uint8(lab_to_rgb(region.lab))[0]])
     return sheets.labelled(rows, ["grey", *models, "truth"])
 
 
@@ -103,7 +101,7 @@ def real_sheet(pictures: Split, folder: Path, models: list[str]) -> np.ndarray:
     rows = []
     for number, files in enumerate(zip(*coloured, strict=True)):
         picture = Batch.of_records(pictures[number][None])
-        grey = to_uint8(lab_to_rgb(torch.cat([picture.input, torch.zeros_like(picture.ab)], dim=1)))[0]
+        grey = to_uint8(lab_to_rgb(picture.grey))[0]
         rows.append([sheets.fit(shown, LONGEST) for shown in (grey, *map(decode, files))])
     return sheets.labelled(rows, ["black and white", *models])
 

@@ -83,12 +83,10 @@ def main(argv: list[str] | None = None) -> None:
     table = own_figures.comparison(rows, seed_of, BETTER)
     joined = pd.concat([part.assign(training=name) for name, part in bins.items()])
     joined.insert(0, "training", joined.pop("training"))
-    for name, figures in {"uncertainty": table, "calibration": joined}.items():
-        with new_file(args.out / f"{name}.csv") as file:
-            figures.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
-    with new_file(args.out / "uncertainty.md") as file:
-        said = notes(test, sha256(args.data / CONTENTS), bins, seed_of)
-        file.write_text(own_figures.markdown(table, BETTER, said), encoding="utf-8")
+    with new_file(args.out / "calibration.csv") as file:
+        joined.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    said = notes(test, sha256(args.data / CONTENTS), bins, seed_of)
+    own_figures.write(args.out, "uncertainty", table, BETTER, said)
     plots.calibration(args.out / "calibration.png", bins, seed_of)
     shown = (models[args.sheet], args.colourings, args.threshold, params.seed)
     encode_png(args.out / "doubt.png", doubt_sheet(Split.shown(args.data), *shown))

@@ -1,6 +1,7 @@
 """What reading a study's icons promises: right and wrong where they belong, floors, a sheet."""
 
 import itertools
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from tintype.colour_reader import Reader
 from tintype.conditions import Vocabulary
 from tintype.console import UserError
 from tintype.files import sha256
-from tintype.report.wheel import truth, wheel
+from tintype.report.wheel import wheel
 
 SEEDS = {"told-1": 1, "told-2": 2, "blind-1": 1}
 HELD_OUT = ["hair=black shirt=white", "hair=red shirt=green"]
@@ -204,6 +205,6 @@ def test_a_combination_that_no_icon_has_is_white_on_the_wheel(tmp_path):
     np.save(data / store.CONDITIONS, np.load(data / store.CONDITIONS)[~gone])
     files = ("0.bin", store.INDEX, store.CONDITIONS)
     store.write_contents(data, {name: sha256(data / name) for name in files})
-    sheet = wheel(data, Reader(data), truth)
+    sheet = wheel(data, Reader(data), attrgetter("lab"))
     last = sheet[-4 - SIDE : -4]
     assert (last[:, -4 - SIDE : -4] == 255).all() and (last[:, -8 - 2 * SIDE : -8 - SIDE] < 255).any()

@@ -58,6 +58,11 @@ class Batch:
         return replace(self, input=input, L=L, ab=ab, hints=_shrunk_hints(self.hints, factor))
 
     @property
+    def grey(self) -> Tensor:
+        """What a generator is given, without colour, in Lab (N, 3, H, W)."""
+        return torch.cat([self.input, torch.zeros_like(self.ab)], dim=1)
+
+    @property
     def lab(self) -> Tensor:
         """The truth, (N, 3, H, W)."""
         return torch.cat([self.L, self.ab], dim=1)

@@ -15,7 +15,7 @@ def grey(data: Path, drawings: bool = False) -> Callable[[Batch], Tensor]:
 
     Returns a function from a batch to Lab (N, 3, H, W): a photograph with its lightness, a drawing as it is.
     """
-    return lambda batch: _joined(batch.input if drawings else batch.L, torch.zeros(2))
+    return lambda batch: batch.grey if drawings else _joined(batch.L, torch.zeros(2))
 
 
 def mean(data: Path, drawings: bool = False) -> Callable[[Batch], Tensor]:

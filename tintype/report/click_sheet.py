@@ -14,7 +14,6 @@ from tintype.color import into_gamut, lab_to_rgb, to_uint8
 from tintype.report import sheets
 from tintype.store import Split
 
-REGIONS, LONGEST = 6, 96  # on the sheet; pixels
 NUMBERS = (5, 20)  # of clicks with the true colours
 _RADIUS = 4  # pixels, of the circle around a click
 
@@ -26,15 +25,14 @@ def click_sheet(regions: Split, colours: Callable[[Batch], Tensor], seed: int) -
     (`hints_response.clicks`), and a circle of that colour is around it. uint8 (H, W, 3).
     """
     rows = []
-    for number in np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int):
-        picture, seeds = Batch.read(regions, np.array([number])), np.array([seed + number])
+    for number, picture in sheets.regions(regions):
+        seeds = np.array([seed + number])
         own = colours(picture)
         (click,) = chosen = hints_response.clicks(picture, own[:, 1:], seeds)
         pictures = [hints_response.clicked(picture, chosen)]
         pictures += [replace(picture, hints=hints.points(picture.ab, seeds, some)) for some in NUMBERS]
-        grey = torch.cat([picture.input, torch.zeros_like(picture.ab)], dim=1)
-        coloured = [grey, *(into_gamut(lab) for lab in (own, *map(colours, pictures))), picture.lab]
-        row = [sheets.fit(to_uint8(lab_to_rgb(lab))[0], LONGEST) for lab in coloured]
+        coloured = map(into_gamut, (own, *map(colours, pictures)))
+        row = [sheets.shown(lab) for lab in (picture.grey, *coloured, picture.lab)]
         row[2] = circled(row[2], click, tuple(picture.L.shape[2:]))
         rows.append(row)
     told = [f"{number} true clicks" for number in NUMBERS]

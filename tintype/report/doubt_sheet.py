@@ -7,13 +7,12 @@ from torch import Tensor
 
 from tintype import uncertainty
 from tintype.batch import Batch
-from tintype.color import into_gamut, lab_to_rgb, to_uint8
+from tintype.color import into_gamut
 from tintype.colorizer import Colorizer
 from tintype.regions import merged, superpixels
 from tintype.report import sheets
 from tintype.store import Split
 
-REGIONS, LONGEST = 6, 96  # on the sheet; pixels
 PARTS = 40  # superpixels of a picture, about
 ALIKE = 7.0  # units of L, by which those that are recoloured together may differ
 
@@ -25,8 +24,7 @@ def doubt_sheet(regions: Split, model: Colorizer, colourings: int, threshold: fl
     column's name. Where it is above `threshold`, regions change their colour (`uncertainty.resampled`):
     superpixels of the lightness, those that are alike together. uint8 (H, W, 3).
     """
-    chosen = np.linspace(0, len(regions) - 1, min(REGIONS, len(regions))).round().astype(int)
-    pictures = [Batch.read(regions, np.array([number])) for number in chosen]
+    pictures = [picture for _, picture in sheets.regions(regions)]
     answers = [model.planes(picture) for picture in pictures]
     doubts = [
         _enlarged(model, uncertainty.entropy(logits)[None], picture)[0, 0].cpu().numpy()
@@ -35,13 +33,13 @@ def doubt_sheet(regions: Split, model: Colorizer, colourings: int, threshold: fl
     low, high = min(doubt.min() for doubt in doubts), max(doubt.max() for doubt in doubts)
     rows = []
     for picture, logits, doubt in zip(pictures, answers, doubts, strict=True):
-        grey = torch.cat([picture.input, torch.zeros_like(picture.ab)], dim=1)
         again = _again(model, picture, logits, colourings, threshold, seed)
-        lab = [grey, into_gamut(model.colours(picture)), *map(into_gamut, again), picture.lab]
-        row = [to_uint8(lab_to_rgb(one))[0] for one in lab]
+        coloured = map(into_gamut, (model.colours(picture), *again))
+        row = [sheets.shown(lab) for lab in (picture.grey, *coloured, picture.lab)]
         share = (doubt - low) / max(high - low, 1e-6)
-        row.insert(2, matplotlib.colormaps["inferno"](share, bytes=True)[..., :3])
-        rows.append([sheets.fit(shown, LONGEST) for shown in row])
+        heat = matplotlib.colormaps["inferno"](share, bytes=True)[..., :3]
+        row.insert(2, sheets.fit(heat, sheets.LONGEST))
+        rows.append(row)
     again = [f"again {number}" for number in range(1, colourings + 1)]
     return sheets.labelled(rows, ["grey", "coloured", f"doubt {low:.2f}-{high:.2f}", *again, "truth"])
 

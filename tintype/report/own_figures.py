@@ -1,11 +1,13 @@
 """Tables of a study's own figures, which no other study has, from rows per picture that its stage makes."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tintype.console import UserError
+from tintype.files import new_file
 from tintype.report import seeds as of_seeds
 from tintype.report import tables
 
@@ -58,6 +60,14 @@ def markdown(table: pd.DataFrame, better: Mapping[str, str], notes: Sequence[str
     columns = {name: of_seeds.fact_cells(table, name) for name in ("model", "seeds")}
     columns |= {f"{name} ({direction})": of_seeds.cells(table, name) for name, direction in better.items()}
     return tables.laid_out(columns, notes)
+
+
+def write(out: Path, name: str, table: pd.DataFrame, better: Mapping[str, str], notes: Sequence[str]) -> None:
+    """Write a comparison into a folder, as `NAME.csv` and, with notes, `NAME.md`."""
+    with new_file(out / f"{name}.csv") as file:
+        table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    with new_file(out / f"{name}.md") as file:
+        file.write_text(markdown(table, better, notes), encoding="utf-8")
 
 
 def _interval(rows: pd.DataFrame, figure: str) -> tuple[float, float]:

@@ -1,15 +1,17 @@
 """Pictures side by side: grids of samples, contact sheets."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb, to_uint8
+from tintype.store import Split
 
+REGIONS, LONGEST = 6, 96  # of a study's sheet: rows; pixels
 _GAP, _TEXT, _LINE = 4, 16, 18  # pixels
 
 
@@ -33,9 +35,19 @@ def grid(rows: list[list[np.ndarray]]) -> np.ndarray:
 
 def samples(batch: Batch, lab: Tensor) -> np.ndarray:
     """A sheet of three rows, grey, predicted (Lab) and true, with a column per picture; uint8 (H, W, 3)."""
-    grey = lab_to_rgb(torch.cat([batch.input, torch.zeros_like(batch.ab)], dim=1))
     predicted = lab_to_rgb(into_gamut(lab))
-    return grid([list(to_uint8(rgb)) for rgb in (grey, predicted, lab_to_rgb(batch.lab))])
+    return grid([list(to_uint8(rgb)) for rgb in (lab_to_rgb(batch.grey), predicted, lab_to_rgb(batch.lab))])
+
+
+def regions(split: Split) -> Iterator[tuple[int, Batch]]:
+    """Number and picture of REGIONS pictures, or fewer, from all over a split."""
+    for number in np.linspace(0, len(split) - 1, min(REGIONS, len(split))).round().astype(int):
+        yield int(number), Batch.read(split, np.array([number]))
+
+
+def shown(lab: Tensor) -> np.ndarray:
+    """A picture in Lab (1, 3, H, W) as the cell of a study's sheet; uint8 (h, w, 3)."""
+    return fit(to_uint8(lab_to_rgb(lab))[0], LONGEST)
 
 
 def labelled(rows: list[list[np.ndarray]], names: list[str]) -> np.ndarray:

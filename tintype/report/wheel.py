@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from tintype import conditions
@@ -17,16 +16,6 @@ from tintype.store import Split, read_summary
 
 _FRAME, _PATCH = 2, 32  # pixels
 Colours = Callable[[Batch], Tensor]  # Lab (N, 3, H, W) of a batch's pictures
-
-
-def drawing(batch: Batch) -> Tensor:
-    """What a model is given, in Lab (N, 3, H, W), without colour."""
-    return torch.cat([batch.input, torch.zeros_like(batch.ab)], dim=1)
-
-
-def truth(batch: Batch) -> Tensor:
-    """The true pictures, in Lab (N, 3, H, W)."""
-    return batch.lab
 
 
 def wheel(data: Path, reader: Reader, colours: Colours) -> np.ndarray:
@@ -62,7 +51,7 @@ def _cells(data: Path, group: str, colours: Colours) -> dict[str, tuple[np.ndarr
         if not len(numbers):
             continue
         batch = Batch.read(split, numbers)
-        pictures = [to_uint8(lab_to_rgb(of(batch))) for of in (drawing, colours, truth)]
+        pictures = [to_uint8(lab_to_rgb(lab)) for lab in (batch.grey, colours(batch), batch.lab)]
         if name == "test_conditions":
             for some in pictures[1:]:
                 some[:, :_FRAME] = some[:, -_FRAME:] = some[:, :, :_FRAME] = some[:, :, -_FRAME:] = 0
