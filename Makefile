@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help install repro test test-all lint bench dashboard
+.PHONY: help install browser repro test test-all lint bench dashboard
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -24,10 +24,17 @@ repro: install  ## rebuild every result that is out of date
 	python -m tintype.params
 	dvc repro
 
-test: install  ## the fast tests, the real pipeline in miniature among them
+# Debian's Chromium, where it is missing and may be installed: tests look at the pages with it.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; } \
+	  || echo "no Chromium here, and no right to install it: tests of pages are skipped" >&2
+
+test: install browser  ## the fast tests, the real pipeline in miniature among them
 	pytest
 
-test-all: install  ## all tests, slow ones too
+test-all: install browser  ## all tests, slow ones too
 	pytest -m ""
 
 lint: install  ## style and common mistakes

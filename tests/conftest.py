@@ -1,11 +1,15 @@
 """What all tests share."""
 
+import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Browser, sync_playwright
 
 from tintype import store
 from tintype.files import sha256
@@ -14,6 +18,20 @@ from tintype.files import sha256
 torch.set_num_threads(1)
 # What a shell starts in the background ignores Ctrl-C, and so would the programs that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, in which tests look at pages as people do."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        reason = "no Chromium on this machine: `apt-get install chromium`, or `make browser`, installs it"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        # Root, as which containers run, has no sandbox; and the pages are our own.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")
