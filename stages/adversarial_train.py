@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
+from tintype import lpips_metric
 from tintype import params as parameters
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError, run
 from tintype.files import sha256
-from tintype.scoring import load_lpips
 from tintype.store import read_summary
 from tintype.training.adversarial import Adversarial
 from tintype.training.device import explained, start
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
 
     fabric = start(params.runtime, params.training, p.batch_size)
     net = params.evaluate.metrics.lpips
-    perceptual, why_not = load_lpips(net, args.weights)
+    perceptual, why_not = lpips_metric.load(net, args.weights)
     if perceptual:
         perceptual = perceptual.to(fabric.device)
         backbone = args.weights / f"{net}.safetensors"

@@ -5,8 +5,9 @@
         --pictures reports/studies/objectives/pictures --out studies/objectives/results
 
 Writes a row of figures per test tile and training into `--pictures`; and, made from those, `comparison.csv`,
-`comparison.md`, `figures.png` (with intervals), `curves.png` (of the trainings), `sheet.png` (test regions
-coloured). Reads `classes.grid`, `classes.sigma` and `evaluate.metrics`, and which models there are.
+`comparison.md`, `differences.csv` (between any two models, paired), `figures.png` (with intervals),
+`curves.png` (of the trainings), `sheet.png` (test regions coloured). Reads `classes.grid`, `classes.sigma`,
+`evaluate.metrics.lpips`, and which models there are.
 """
 
 import argparse
@@ -16,15 +17,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tintype import lpips_metric, scoring, tracking
 from tintype import params as parameters
-from tintype import scoring, tracking
 from tintype.color import into_gamut
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256
 from tintype.floors import FLOORS
 from tintype.images import encode_png
-from tintype.report import plots, seeds, sheets, tables
+from tintype.report import differences, plots, seeds, sheets, tables
 from tintype.store import CONTENTS, Split, read_summary
 
 SHOWN = ["ciede2000", "auc_rebalanced", "colorfulness", "psnr"]  # in the README's table
@@ -45,13 +46,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     params = parameters.load(args.params)
     seed_of = parameters.study(args.params).seeds
-    torch.use_deterministic_algorithms(True)
+    device = scoring.device(params.runtime.accelerator)
 
     net = params.evaluate.metrics.lpips
-    perceptual, lpips_missing = scoring.load_lpips(net, args.weights)
+    perceptual, lpips_missing = lpips_metric.load(net, args.weights)
+    judges = {f"lpips_{net}": perceptual.to(device)} if perceptual else {}
     test = Split(args.data, "test")
     weigh = scoring.pixel_weights(test, params.classes.grid, params.classes.sigma)
-    models = {name: Colorizer.load(args.models / name) for name in seed_of}
+    models = {name: Colorizer.load(args.models / name).to(device) for name in seed_of}
     # A generator that learned something else first has no colours to compare.
     models = {name: model for name, model in models.items() if model.space.coloured}
     for model in models.values():
@@ -64,8 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     with new_folder(args.pictures) as folder:
         for name, identity in identities.items():
             predict = models[name].colours if name in models else FLOORS[name](args.data, drawings)
-            found = scoring.rows(predict, test, weigh, perceptual, name)
-            found = found.rename(columns={"lpips": f"lpips_{net}"}).assign(weights=identity[:12])
+            found = scoring.rows(scoring.answers(predict, test, name, device), test, weigh, judges)
+            found = found.assign(weights=identity[:12])
             found.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
             rows[name] = tables.read(folder / f"{name}.csv")
             with tracking.evaluation_run(params.runtime.tracking, model=name, identity=identity) as tracked:
@@ -79,10 +81,14 @@ def main(argv: list[str] | None = None) -> None:
     with new_file(args.out / "comparison.csv") as file:
         table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     shown = SHOWN + [name for name in (f"lpips_{net}",) if not lpips_missing]
+    with new_file(args.out / "differences.csv") as file:
+        paired = differences.paired(seeds.pooled(rows, seed_of))
+        paired.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     columns = [name for name in ("parameters", "encoder", "seeds") if name in table]
     with new_file(args.out / "comparison.md") as file:
-        said = notes(rows["grey"], sha256(args.data / CONTENTS), f"lpips_{net}: {lpips_missing}")
-        text = seeds.markdown(table, shown, columns, said if lpips_missing else said[:-1])
+        said = notes(rows["grey"], sha256(args.data / CONTENTS))
+        said += [f"lpips_{net}: {lpips_missing}"] if lpips_missing else []
+        text = seeds.markdown(table, shown, columns, said)
         file.write_text(text, encoding="utf-8")
     plots.bars(args.out / "figures.png", table, ["colorfulness", "auc_rebalanced", "ciede2000"])
     curves = {name: pd.read_csv(args.curves / f"{name}.csv") for name in models}
@@ -91,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     first = {model: names[0] for model, names in seeds.grouped(models, seed_of).items()}
     encode_png(
         args.out / "sheet.png",
-        sheet(Split.shown(args.data), {model: models[name] for model, name in first.items()}),
+        sheet(Split.shown(args.data), {model: models[name].cpu() for model, name in first.items()}),
     )
     print(f"{args.out}: {len(models)} trainings compared on {len(test)} test tiles")
 
@@ -108,13 +114,14 @@ def facts(models: dict[str, Colorizer], seed_of: dict[str, int]) -> dict[str, di
     return found
 
 
-def notes(rows: pd.DataFrame, digest: str, lpips: str) -> list[str]:
+def notes(rows: pd.DataFrame, digest: str) -> list[str]:
     """What a reader has to know to read the table."""
     return [
         f"{len(rows)} test tiles of {rows['photograph'].nunique()} photographs, data {digest[:12]}; "
         "[95 % bootstrap interval over photographs] ± half the difference between seeds.",
-        "grey and mean are floors: what one gets without learning anything. psnr rewards grey.",
-        lpips,
+        "grey, mean and random are floors: what one gets without learning anything. psnr rewards grey.",
+        "A model is better than another only where the interval of their paired difference, in "
+        "differences.csv, excludes zero.",
     ]
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tintype import lpips_metric
 from tintype import params as parameters
-from tintype import scoring
 from tintype.color import into_gamut
 from tintype.colorizer import Colorizer
 from tintype.console import UserError, run
@@ -62,13 +62,13 @@ def main(argv: list[str] | None = None) -> None:
     torch.use_deterministic_algorithms(True)
 
     net = params.evaluate.metrics.lpips
-    perceptual, lpips_missing = scoring.load_lpips(net, args.weights)
+    perceptual, lpips_missing = lpips_metric.load(net, args.weights)
     models = {name: Colorizer.load(args.models / name) for name in seed_of}
     models = {name: model for name, model in models.items() if model.space.coloured}
     names = asked(args.sheet, [name for name, model in models.items() if draws(model)])
 
     test, found = Split(args.data, "test"), {}
-    draw = {name: of_one(FLOORS[name](args.data)) for name in FLOORS}
+    draw = {name: of_one(FLOORS[name](args.data)) for name in ("grey", "mean")}
     draw |= {name: of_model(model, args.colourings) for name, model in models.items()}
     with new_folder(args.pictures) as folder:
         for name in draw:

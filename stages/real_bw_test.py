@@ -24,7 +24,7 @@ from tintype.files import new_folder, sha256
 from tintype.images import encode_png
 from tintype.progress import progress
 from tintype.report import sheets
-from tintype.store import Split
+from tintype.store import CONTENTS, Split
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
             rgb = lab_to_rgb(lab)
             name = pictures.index["photograph"][number]
             encode_png(out / f"{number:04d}-{PurePosixPath(name).stem}.png", to_uint8(rgb)[0])
-            shown.append([sheets.fit(to_uint8(rgb)[0], 256)])
+            shown.append(sheets.fit(to_uint8(rgb)[0], 256))
             values = {
                 "colorfulness": metrics.colorfulness(rgb),
                 "colorfulness_abs": metrics.colorfulness_abs(rgb),
@@ -69,8 +69,9 @@ def main(argv: list[str] | None = None) -> None:
 
     identity = sha256(args.made_from / FILE)
     with tracking.evaluation_run(params.runtime.tracking, model=args.model, identity=identity) as tracked:
-        tracked.metrics(0, {f"real_bw_{key}": value for key, value in table.mean(numeric_only=True).items()})
-        tracked.image("real_bw", 0, sheets.grid([[row[0] for row in shown]]))
+        tracked.dataset("black-and-white pictures", sha256(args.data / CONTENTS), "real_bw")
+        tracked.metrics(0, {"real_bw_colorfulness": table["colorfulness"].mean()})
+        tracked.image("real_bw", 0, sheets.grid([shown[at : at + 3] for at in range(0, len(shown[:9]), 3)]))
     print(f"{args.out}: {len(pictures)} pictures coloured")
 
 

@@ -1,13 +1,16 @@
-"""Join what evaluation wrote into one comparison: tables, grids of pictures, and what film does.
+"""Join what evaluation wrote into one comparison: tables, sheets of pictures, and a page to read.
 
-    python -m stages.report --pictures reports/pictures --samples reports/samples \\
-        --data data/prepared/photos --weights data/raw/weights --bw data/prepared/bw \\
-        --real-bw reports/real_bw --out reports
+    python -m stages.report --pictures reports/pictures --films reports/films --metrics reports/metrics \\
+        --samples reports/samples --curves reports/curves --data data/prepared/photos \\
+        --weights data/raw/weights --bw data/prepared/bw --real-bw reports/real_bw --out reports
 
-Reads `evaluate` and `real_bw` of params.yaml. Every table is made from the per-picture CSVs.
+Every table is made from the per-picture CSVs. The page, `index.html`, says with which values and data it was
+made; those are all of params.yaml but `runtime`.
 """
 
 import argparse
+import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,69 +23,113 @@ from tintype.console import run
 from tintype.files import new_file
 from tintype.floors import FLOORS
 from tintype.images import decode, encode_png
-from tintype.report import sheets, tables
+from tintype.report import assembly, breakdowns, differences, gallery, page, sheets, tables
 from tintype.report.film_sheet import film_sheet
-from tintype.sources import backbones, bundled
+from tintype.sources import bundled
 from tintype.store import Split
 
 LONGEST = 256
 PHOTOGRAPH = "skimage/data/astronaut.png"  # to show on what film and age do
+COMMANDS = ["make repro", "make dashboard"]
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of per-picture CSVs")
-    parser.add_argument(
-        "--samples", type=Path, required=True, help="folder of coloured test regions, by model"
-    )
-    parser.add_argument("--data", type=Path, required=True, help="prepared photographs")
-    parser.add_argument("--weights", type=Path, required=True, help="what download@weights gathered")
-    parser.add_argument("--bw", type=Path, required=True, help="prepared black-and-white pictures")
-    parser.add_argument(
-        "--real-bw", type=Path, required=True, help="folder of coloured old pictures, by model"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    for name, what in {
+        "pictures": "folder of CSVs, by model: a row per test picture",
+        "films": "folder of CSVs, by model: a row per picture and film",
+        "metrics": "folder of summaries, by model",
+        "samples": "folder of coloured test pictures, by model",
+        "curves": "folder of the trainings' curves, by model",
+        "data": "prepared photographs",
+        "weights": "what download@weights gathered",
+        "bw": "prepared black-and-white pictures",
+        "real-bw": "folder of coloured old pictures, by model",
+        "out": "folder to write into",
+    }.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
     parser.add_argument("--params", type=Path, default="params.yaml")
     args = parser.parse_args(argv)
     params = parameters.load(args.params)
+    test, old = Split(args.data, "test"), Split(args.bw, "all")
 
     models = {model: tables.read(args.pictures / f"{model}.csv") for model in params.evaluate.models}
-    net = params.evaluate.metrics.lpips
-    lpips_missing = backbones.why_not(args.weights, net)
-    table = tables.comparison(models, [f"lpips_{net}"] if lpips_missing else [])
-    write_csv(args.out / "comparison.csv", table)
-    with new_file(args.out / "comparison.md") as file:
-        file.write_text(tables.markdown(table, notes(models, net, lpips_missing)), encoding="utf-8")
+    summaries = {model: json.loads((args.metrics / f"{model}.json").read_text()) for model in models}
+    missing = {name: why for name, why in summaries["cnn"].items() if isinstance(why, str)}
+    table = tables.comparison(models, list(missing), {model: of_sets(summaries[model]) for model in models})
+    paired = differences.paired(models)
+    verdict = differences.verdict(table, paired, FLOORS)
+    first = next(iter(models.values()))
+    parts = breakdowns.by_part(models, breakdowns.parts(test.index, first))
+    scored = {model: rows for model, rows in models.items() if model not in FLOORS}
+    films = {model: pd.read_csv(args.films / f"{model}.csv") for model in scored}
+    films = breakdowns.by_film(films, params.prepare.photos.input.training)
+    said = notes(models, missing)
 
-    trained = [model for model in models if model not in FLOORS]
-    encode_png(args.out / "comparison.png", test_sheet(Split.shown(args.data), args.samples, trained))
-    encode_png(
-        args.out / "real_bw.png", real_sheet(Split(args.bw, "all"), args.real_bw, params.real_bw.models)
-    )
+    write_csv(args.out / "comparison.csv", table)
+    write_csv(args.out / "differences.csv", paired)
+    write_csv(args.out / "breakdowns.csv", parts)
+    write_csv(args.out / "films.csv", films)
+    with new_file(args.out / "comparison.md") as file:
+        file.write_text(tables.markdown(table, [*verdict, *said]), encoding="utf-8")
+    sheet = test_sheet(Split.shown(args.data), args.samples, list(scored))
+    encode_png(args.out / "comparison.png", sheet)
+    encode_png(args.out / "real_bw.png", real_sheet(old, args.real_bw, params.real_bw.models))
     encode_png(args.out / "film.png", film_sheet(decode(bundled.locate(PHOTOGRAPH))))
     real = {model: pd.read_csv(args.real_bw / model / "figures.csv") for model in params.real_bw.models}
     means = pd.DataFrame({model: rows.mean(numeric_only=True) for model, rows in real.items()}).T
     write_csv(args.out / "real_bw.csv", means.rename_axis("model").reset_index())
-    print(table[["model", "psnr", "auc", "auc_rebalanced", "colorfulness"]].to_string(index=False, na_rep=""))
-    print(f"{args.out}: comparison.csv, comparison.md, comparison.png, film.png, real_bw.csv, real_bw.png")
+
+    content = page.Page(
+        verdict=verdict,
+        table=table,
+        notes=said,
+        differences=paired,
+        breakdowns=parts,
+        films=films,
+        pictures=assembly.pictures(test, args.samples, scored),
+        more=f"{gallery.LIMIT:,} of {len(test):,} test pictures, from all over."
+        if len(test) > gallery.LIMIT
+        else "",
+        old=assembly.old(old, args.real_bw, params.real_bw.models),
+        curves={file.stem: pd.read_csv(file) for file in sorted(args.curves.glob("*.csv"))},
+        params=assembly.values(params),
+        digests=assembly.digests(args.data, args.bw, args.weights, scored),
+        commands=COMMANDS,
+    )
+    page.write(args.out, content)
+    print("\n".join(verdict))
+    print(f"{args.out}: index.html, comparison.csv and .md, differences.csv, breakdowns.csv, films.csv, ...")
 
 
-def notes(models: dict[str, pd.DataFrame], net: str, lpips_missing: str) -> list[str]:
+def of_sets(summary: dict[str, float | str]) -> dict[str, float]:
+    """What a summary has that rows per picture do not: figures of the whole set, and what a model costs."""
+    wanted = ("fid", "kid", "parameters", "gflops")
+    found = {name: value for name, value in summary.items() if tables.kind(name) in wanted}
+    found = {name: value for name, value in found.items() if not isinstance(value, str)}
+    # Some have no interval, FID never: drawing pictures again would raise it by itself.
+    figures = [
+        name for name in found if tables.kind(name) in wanted[:2] and not name.endswith(("_low", "_high"))
+    ]
+    return {f"{name}_{end}": math.nan for name in figures for end in ("low", "high")} | found
+
+
+def notes(models: dict[str, pd.DataFrame], missing: dict[str, str]) -> list[str]:
     """What a reader has to know to read the table."""
     rows = next(iter(models.values()))
     said = [
-        f"{len(rows)} test tiles of {rows['photograph'].nunique()} photographs; "
+        f"{len(rows)} test pictures, of {rows['photograph'].nunique()} photographs; "
         "[95 % bootstrap interval over photographs].",
-        f"{' and '.join(FLOORS)} are floors: what one gets without learning anything.",
+        f"{', '.join(FLOORS)} are floors: what one gets without learning anything.",
+        "One model is called better than another only where the interval of their paired difference "
+        "excludes zero; of many comparisons, one in twenty does so by chance.",
         "psnr and ssim reward grey; read them beside the floor, never alone.",
         f"The truth is kept in 8-bit Lab, {rows['ciede2000_store'].mean():.3f} CIEDE2000 from the pictures "
         "on average: smaller differences mean nothing.",
     ]
-    if lpips_missing:
-        said.append(f"lpips_{net}: not available: {lpips_missing}")
-    return said
+    return [*said, *(f"{name}: {why}" for name, why in missing.items())]
 
 
 def test_sheet(regions: Split, samples: Path, models: list[str]) -> np.ndarray:

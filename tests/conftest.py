@@ -42,13 +42,19 @@ def file(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def make_store():
-    """A function that writes a store of one split: `make_store(folder, "train", records)`."""
+    """A function that writes a store of one split: `make_store(folder, "train", records)`.
 
-    def make(folder: Path, split: str, records: list[np.ndarray]) -> None:
+    A fourth argument says of each record its photograph, and its tile's left and top in it.
+    """
+
+    def make(
+        folder: Path, split: str, records: list[np.ndarray], places: list[tuple[str, int, int]] | None = None
+    ) -> None:
+        places = places or [("a", 0, 0)] * len(records)
         (offsets, _), rows = store.write_shard(folder, "0000000.bin", records), []
-        for record, offset in zip(records, offsets, strict=True):
+        for record, offset, (photograph, *corner) in zip(records, offsets, places, strict=True):
             _, height, width = record.shape
-            rows.append((split, "a", "", "", "", 0, 0, 0, width, height, "0000000.bin", offset))
+            rows.append((split, photograph, "", "", "", *corner, 0, width, height, "0000000.bin", offset))
         store.write_csv(folder / store.INDEX, store.COLUMNS, rows)
         store.write_contents(folder, {name: sha256(folder / name) for name in ("0000000.bin", store.INDEX)})
 

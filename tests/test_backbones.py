@@ -23,6 +23,7 @@ from tintype.sources import backbones, manifest
 
 REAL_WEIGHTS = Path(__file__).parents[2] / "shared" / "weights" / "squeezenet1_1_torchvision_fp16.npz"
 REAL_URL = backbones._url
+METRICS = ["squeeze", "alex", "vgg", "inception", "torchvision_inception"]
 ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
 
 
@@ -56,7 +57,9 @@ def out(tmp_path) -> Path:
 
 
 def gather(out: Path, file: Path | None, net: str = "squeeze") -> pd.Series:
-    line = backbones.gather(SimpleNamespace(net=net, file=file and str(file)), out)
+    file = file and str(file)
+    encoder = SimpleNamespace(net=net, file=file)
+    line = backbones.gather(encoder if net in ENCODERS else SimpleNamespace(nets={net: file}), out)
     (row,) = manifest.load_csv(out / "manifest.csv", backbones.COLUMNS).iloc
     assert line == f"{net}: {row['status']}"
     return row
@@ -72,17 +75,17 @@ def save(path: Path, state: dict[str, torch.Tensor]) -> Path:
 
 @pytest.mark.parametrize("name", ["mine.npz", "mine.pth"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_a_named_file_becomes_float32_features(tmp_path, out, state, name, dtype):
+def test_a_named_file_becomes_float32_weights(tmp_path, out, state, name, dtype):
     state = {key: tensor.to(dtype) for key, tensor in state.items()}
     found = gather(out, save(tmp_path / name, state))
     file = backbones.available(out)["squeeze"]
     kept = load_file(file)
-    assert set(kept) == {key for key in state if key.startswith("features.")}
+    assert set(kept) == set(state)
     for key, tensor in kept.items():
         assert tensor.dtype == torch.float32 and torch.equal(tensor, state[key].float())
     assert found["sha256"] == sha256(file)
     assert found["origin"] == f"file in params: {name}, sha256 {sha256(tmp_path / name)}"
-    assert backbones.why_not(out, "squeeze") == ""
+    assert backbones.why_not(out, "squeeze") == backbones.why_no_classifier(out, "squeeze") == ""
     before = contents(out)
     gather(out, tmp_path / name)
     assert contents(out) == before
@@ -95,7 +98,7 @@ def test_real_weights_are_taken(out):
     gather(out, REAL_WEIGHTS)
     kept = load_file(backbones.available(out)["squeeze"])
     network = torchvision.models.squeezenet1_1(weights=None)
-    network.load_state_dict(kept | {k: v for k, v in network.state_dict().items() if k not in kept})
+    network.load_state_dict(kept)
     assert kept["features.0.weight"].std() > 0.05  # trained filters, not the small ones of initialisation
 
 
@@ -104,7 +107,12 @@ def test_absence_is_recorded_with_a_remedy_and_no_trace_of_the_machine(tmp_path,
     assert first["status"] == "not available" and first["sha256"] == "" and first["origin"] == ""
     assert backbones.available(out) == {}
     reason = backbones.why_not(out, "squeeze")
-    assert "download.weights.file" in reason and "dvc repro -f download@weights" in reason
+    assert reason == (
+        "squeezenet1_1 is not in torch's cache and could not be downloaded; name a file of its weights under "
+        "download.weights.nets.squeeze in params.yaml and run `dvc repro`, or connect to the network and run "
+        "`dvc repro -f download@weights`"
+    )
+    assert backbones.why_no_classifier(out, "squeeze") == reason
     before = contents(out)
     assert set(before) == {"manifest.csv"}
     assert str(tmp_path).encode() not in before["manifest.csv"] and b"127.0.0.1" not in before["manifest.csv"]
@@ -112,8 +120,72 @@ def test_absence_is_recorded_with_a_remedy_and_no_trace_of_the_machine(tmp_path,
     assert contents(out) == before
 
 
+def test_a_file_without_a_classifier_does_but_for_what_needs_one(tmp_path, out, state):
+    features = {key: tensor for key, tensor in state.items() if key.startswith("features.")}
+    found = gather(out, save(tmp_path / "mine.npz", features))
+    assert found["status"] == "available" and backbones.why_not(out, "squeeze") == ""
+    assert set(load_file(backbones.available(out)["squeeze"])) == set(features)
+    assert backbones.why_no_classifier(out, "squeeze") == (
+        "mine.npz has no classifier; name a file of all of torchvision's squeezenet1_1 under "
+        "download.weights.nets.squeeze in params.yaml and run `dvc repro`"
+    )
+
+
+def test_the_networks_that_are_named_are_gathered_and_no_others(tmp_path, out, state, monkeypatch):
+    sought = []
+    closed = backbones._url
+    monkeypatch.setattr(backbones, "_url", lambda name: sought.append(name) or closed(name))
+    nets = {"inception": None, "squeeze": str(save(tmp_path / "mine.npz", state)), "vgg": None}
+    line = backbones.gather(SimpleNamespace(nets=nets), out)
+    assert line == "inception: not available, squeeze: available, vgg: not available"
+    assert sought == ["inception", "vgg"]
+    assert backbones.listed(out) == list(nets) and list(backbones.available(out)) == ["squeeze"]
+    assert set(contents(out)) == {"manifest.csv", "squeeze.safetensors"}
+    reason = backbones.why_not(out, "inception")
+    assert reason.startswith("inception-2015-12-05 is not in torch's cache")
+    assert "download.weights.nets.inception in params.yaml" in reason
+
+
+def torch_fidelitys(seed: int) -> dict[str, torch.Tensor]:
+    """A random state dict of torch-fidelity's Inception."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {key: t.shape for key, t in backbones.skeleton("inception").state_dict().items()}
+    return {key: torch.rand(shape, generator=generator) for key, shape in shapes.items()}
+
+
+def test_torch_fidelitys_inception_is_kept_without_its_classifier(tmp_path, out):
+    state = torch_fidelitys(0)
+    path = save(tmp_path / "mine.pth", state)
+    assert gather(out, path, "inception")["status"] == "available"
+    kept = load_file(backbones.available(out)["inception"])
+    assert set(state) - set(kept) == {
+        key for key in state if key.startswith("fc.") or key.endswith(".num_batches_tracked")
+    }
+    assert len(kept) == 5 * 94  # each convolution has a weight, and the four of batch normalisation after it
+    assert all(torch.equal(tensor, state[key]) for key, tensor in kept.items())
+    del state["Mixed_7c.branch1x1.bn.bias"]
+    problem = "torch-fidelity's inception-2015-12-05: Mixed_7c.branch1x1.bn.bias is missing"
+    with pytest.raises(UserError, match=f"download.weights.nets.inception: .*not the weights of {problem}"):
+        gather(out, save(path, state), "inception")
+
+
+def test_torch_fidelitys_inception_comes_from_where_torch_fidelity_looks():
+    url = REAL_URL("inception")
+    assert re.fullmatch(r"https://[^ ]*torch-fidelity/[^ ]*/weights-inception-2015-12-05-6726825d\.pth", url)
+    assert REAL_URL("torchvision_inception") == REAL_URL("inception_v3")
+
+
+@pytest.mark.parametrize("net", METRICS)
+def test_a_skeleton_takes_no_memory_and_draws_nothing(net):
+    state = torch.get_rng_state()
+    network = backbones.skeleton(net)
+    assert torch.equal(torch.get_rng_state(), state) and not network.training
+    assert {tensor.device.type for tensor in network.state_dict().values()} == {"meta"}
+
+
 def random_encoder(net: str) -> torch.nn.Module:
     """torchvision's network with random weights, and running statistics that are not those of a new one."""
+    net = backbones.BACKBONES[net]
     settings = {"init_weights": False} if net == "inception_v3" else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -126,7 +198,7 @@ def random_encoder(net: str) -> torch.nn.Module:
     return network
 
 
-@pytest.mark.parametrize("net", ["resnet18", "inception_v3"])
+@pytest.mark.parametrize("net", ["resnet18", "inception_v3", "torchvision_inception"])
 def test_an_encoder_is_everything_but_the_classifier(tmp_path, out, net):
     network = random_encoder(net)
     path = save(tmp_path / "mine.pth", network.state_dict())
@@ -137,8 +209,8 @@ def test_an_encoder_is_everything_but_the_classifier(tmp_path, out, net):
     assert not [key for key in kept if re.match(r"fc\.|AuxLogits\.|.*num_batches_tracked", key)]
 
     network.fc, network.AuxLogits = torch.nn.Identity(), None
-    settings = {"init_weights": False, "aux_logits": False} if net == "inception_v3" else {}
-    twin = torchvision.models.get_model(net, weights=None, **settings).eval()
+    settings = {"init_weights": False, "aux_logits": False} if "inception" in net else {}
+    twin = torchvision.models.get_model(backbones.BACKBONES[net], weights=None, **settings).eval()
     twin.fc = torch.nn.Identity()
     twin.load_state_dict(kept)  # strictly: nothing is missing and nothing is left over
     picture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -167,7 +239,7 @@ def test_an_encoder_is_everything_but_the_classifier(tmp_path, out, net):
     ],
 )
 def test_the_encoders_go_by_torchvisions_names(net, tensors):
-    assert net in ENCODERS and set(backbones.BACKBONES) == {"squeeze", "alex", "vgg", *ENCODERS}
+    assert net in ENCODERS and set(backbones.BACKBONES) == {*METRICS, *ENCODERS}
     state = torch.get_rng_state()
     assert len(backbones._shapes(net)) == tensors
     assert torch.equal(torch.get_rng_state(), state)
@@ -207,7 +279,7 @@ def test_an_encoder_that_cannot_be_had_is_recorded_with_a_remedy(out, net):
     reason = backbones.why_not(out, net)
     assert reason.startswith(f"{net} is not in torch's cache")
     assert f"download.{net}.file in studies/backbones/params.yaml" in reason
-    assert "`dvc repro -f studies/backbones/dvc.yaml:weights@" in reason and "weights.file" not in reason
+    assert "`dvc repro -f studies/backbones/dvc.yaml:weights@" in reason and "weights.nets" not in reason
 
 
 @pytest.fixture
@@ -280,11 +352,13 @@ def wrong(state: dict[str, torch.Tensor], key: str, value: torch.Tensor | None) 
         ("features.0.bias", torch.zeros(64, dtype=torch.int64), "features.0.bias holds something else"),
         ("features.0.bias", torch.full((64,), torch.nan), "features.0.bias holds something else"),
         ("features.99.bias", torch.zeros(1), "features.99.bias is unknown"),
+        ("classifier.1.bias", None, "classifier.1.bias is missing"),
+        ("classifier.1.bias", torch.zeros(10), r"classifier.1.bias has shape \(10,\) instead of \(1000,\)"),
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, out, state, suffix, key, value, problem):
     path = save(tmp_path / f"mine{suffix}", wrong(state, key, value))
-    with pytest.raises(UserError, match=f"download.weights.file: .*squeezenet1_1: {problem}"):
+    with pytest.raises(UserError, match=f"download.weights.nets.squeeze: .*squeezenet1_1: {problem}"):
         gather(out, path)
     assert not list(out.iterdir())
 
@@ -315,7 +389,7 @@ def test_a_named_file_that_cannot_be_read_is_explained(tmp_path, out, state):
         (tmp_path / name).write_bytes(content)
         cases.append((tmp_path / name, problem))
     for path, problem in cases:
-        with pytest.raises(UserError, match=f"download.weights.file: .*{path.name}: .*{problem}"):
+        with pytest.raises(UserError, match=f"download.weights.nets.squeeze: .*{path.name}: .*{problem}"):
             gather(out, path)
     assert not list(out.iterdir())
 

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import numpy as np
 import pytest
@@ -110,8 +110,37 @@ def test_an_experiment_of_another_name_has_nothing_to_show(trained, served, monk
     text = (trained / "params.yaml").read_text()
     assert "experiment: tintype}" in text
     (trained / "params.yaml").write_text(text.replace("experiment: tintype}", "experiment: other}"))
-    with pytest.raises(UserError, match=r'"other".*make repro'):
+    with pytest.raises(UserError, match=r'no runs of the experiment "other"'):
         show(monkeypatch)
+
+
+def test_results_that_came_without_runs_are_told_from_no_results(project, served, monkeypatch):
+    (project / "models/gan").mkdir(parents=True)
+    (project / "models/gan/model.safetensors").write_bytes(b"weights")
+    expected = r"though models/ has gan\. .*cache.*dvc repro --force --single-item evaluate real-bw-test"
+    with pytest.raises(UserError, match=expected):
+        show(monkeypatch)
+    assert not (project / "mlflow.db").exists()
+    assert served == []
+
+
+def test_models_without_a_present_run_are_named_with_how_to_make_one(
+    trained, free_port, served, monkeypatch, capsys
+):
+    show(monkeypatch, "--port", free_port)
+    out = capsys.readouterr().out
+    lacking = [name for name in params.load().evaluate.models if name != "gan"]
+    assert f"There is no run of {', '.join(lacking)}." in out
+    assert f"dvc repro --force --single-item {' '.join(f'evaluate@{name}' for name in lacking)}\n" in out
+
+
+def test_the_current_runs_are_in_the_address_of_one_table(trained, free_port, served, monkeypatch, capsys):
+    show(monkeypatch, "--port", free_port)
+    (first, _), experiment = runs_of_gan()
+    (address,) = [line for line in capsys.readouterr().out.splitlines() if "/#/compare-runs?" in line]
+    query = parse_qs(address.split("?")[1])
+    assert json.loads(query["runs"][0]) == [first.info.run_id]
+    assert json.loads(query["experiments"][0]) == [experiment]
 
 
 def test_a_port_in_use_is_named_together_with_how_to_choose_another(trained, served, monkeypatch):

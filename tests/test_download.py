@@ -22,7 +22,7 @@ def params(tmp_path_factory) -> Path:
     values["download"] = {
         "photos": {"source": "bundled", "pictures": "colour", "watch": "."},
         "bw": {"source": "bundled", "pictures": "grey", "watch": "."},
-        "weights": {"source": "backbones", "net": "squeeze", "file": "gone.npz", "watch": "."},
+        "weights": {"source": "backbones", "nets": {"squeeze": "gone.npz"}, "watch": "."},
     }
     path = tmp_path_factory.mktemp("params") / "params.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -81,6 +81,6 @@ def test_a_named_weights_file_that_is_missing_ends_the_program_with_status_2(tmp
         [*command, "--params", str(params)], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "error: download.weights.file: gone.npz: no such file" in done.stderr
+    assert "error: download.weights.nets.squeeze: gone.npz: no such file" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())

@@ -25,15 +25,19 @@ ENERGY, VANILLA = (
     next(name for name, model in ADVERSARIES.items() if model["objective"] == objective)
     for objective in OBJECTIVES
 )
-NAMED = {("adversarial", "models"), ("evaluate", "models")}  # the user chooses the keys of these mappings
+# The user chooses the keys of these mappings.
+NAMED = {("adversarial", "models"), ("evaluate", "models"), ("download", "weights", "nets")}
 ABSENT = object()
 NULL = type(None)
 NULLABLE = {  # what each key whose value may be null allows instead
     "clip": {NULL, int, float},
-    "file": {NULL, str},
+    "fid": {NULL, str},
+    "kid": {NULL, str},
     "near_duplicates": {NULL, int},
     "patience": {NULL, int},
     "smaller": {NULL, dict},
+    "squeeze": {NULL, str},
+    "top1": {NULL, dict},
 }
 
 quick = settings(derandomize=True, deadline=None, max_examples=150, database=None)
@@ -125,6 +129,7 @@ def test_loaded_values_cannot_be_changed():
         ("pretrain.smaller", 2, "found 2, allowed: a mapping with the keys factor, until or null"),
         ("adversarial.shared.r1", -1, "found -1, allowed: a number of at least 0"),
         ("training.accumulate", 0, "found 0, allowed: a whole number of at least 1"),
+        ("training.validate_every", {}, "found {}, allowed: a whole number of at least 1 or epoch"),
         ("pretrain.betas", [0.9], "found [0.9], allowed: a list of 2, each a number of at least 0 "),
         ("pretrain.betas", [0.9, 0.99, 0.999], "allowed: a list of 2, each"),
         ("pretrain.betas", [0.9, True], "found [0.9, True], allowed: a list of 2, each"),
@@ -139,7 +144,25 @@ def test_loaded_values_cannot_be_changed():
             "resnet",
             'found "resnet", allowed: one of ',
         ),
-        ("download.weights.file", "", 'found "", allowed: non-empty text or null'),
+        ("download.weights.nets.squeeze", "", 'found "", allowed: non-empty text or null'),
+        (
+            "download.weights.nets.squeze",
+            None,
+            "unknown key, allowed here: squeeze, alex, vgg, inception, torchvision_inception "
+            "(did you mean squeeze?)",
+        ),
+        ("download.weights.nets", {}, "found {}, allowed: a mapping from names, at least 1, to non-empty"),
+        ("download.weights.net", "squeeze", "unknown key, allowed here: watch, source, nets (did you mean"),
+        (
+            "evaluate.metrics.fid",
+            "vgg",
+            'found "vgg", allowed: one of inception, torchvision_inception, squeeze or null',
+        ),
+        (
+            "evaluate.metrics.top1",
+            "squeeze",
+            'found "squeeze", allowed: a mapping with the keys net, classes or null',
+        ),
         ("pretrain", None, "found null, allowed: a mapping with the keys steps, patience, "),
         ("pretrain.steps", ABSENT, "missing, allowed: a whole number of at least 1"),
         ("generator", ABSENT, "missing, allowed: a mapping whose backbone is one of "),
@@ -150,7 +173,7 @@ def test_loaded_values_cannot_be_changed():
         ("evaluate.models", {}, "found {}, allowed: a mapping from names, at least 1, to non-empty text"),
         ("evaluate.models.grey", "models/grey", 'found "models/grey", allowed: tintype/floors.py'),
         (f"evaluate.models.{VANILLA}", "models/cnn", f'found "models/cnn", allowed: models/{VANILLA}'),
-        ("evaluate.models.nobody", "models/nobody", "unknown key, allowed here: grey, mean, cnn, "),
+        ("evaluate.models.nobody", "models/nobody", "unknown key, allowed here: grey, mean, random, cnn, "),
         ("adversarial.models.cnn", ADVERSARIES[VANILLA], "found this name, allowed: small letters, "),
         ("adversarial.models.mean", ADVERSARIES[VANILLA], "but not cnn, grey, mean"),
         ("adversarial.models.Upper", ADVERSARIES[VANILLA], "found this name, allowed: small letters, "),
@@ -194,7 +217,13 @@ def test_a_mistake_is_one_line_with_path_and_what_was_found_and_is_allowed(file,
             {"prepare.photos.side": 16, "generator.output_stride": 2},
             "generator.output_stride",
         ),
-        ("evaluate.metrics.lpips", {"evaluate.metrics.lpips": "vgg"}, "download.weights.net"),
+        ("evaluate.metrics.lpips", {"evaluate.metrics.lpips": "vgg"}, "squeeze, which download.weights.nets"),
+        (
+            "evaluate.metrics.fid",
+            {"evaluate.metrics.fid": "inception", "download.weights.nets.alex": None},
+            "squeeze or alex, which download.weights.nets",
+        ),
+        ("evaluate.metrics.kid", {"evaluate.metrics.kid": "torchvision_inception"}, "download.weights.nets"),
         (
             "prepare.photos.split.test",
             {"prepare.photos.split.val": 0.5, "prepare.photos.split.test": 0.5},
@@ -213,6 +242,21 @@ def test_values_that_contradict_each_other_are_named_together(file, path, change
     found = json.dumps(changes[path])
     assert line.startswith(f"{path}: found {found}, allowed: ")
     assert other in line
+
+
+def test_a_figures_network_is_one_that_is_gathered(file):
+    wanted = {"fid": "inception", "kid": "squeeze", "top1": {"net": "alex", "classes": "classes.txt"}}
+    metrics = {f"evaluate.metrics.{name}": value for name, value in wanted.items()}
+    lines = problems(file, metrics)
+    assert [line.split(": ")[0] for line in lines] == [
+        "evaluate.metrics.fid",
+        "evaluate.metrics.top1.net",
+    ]
+    nets = {"squeeze": None, "alex": "alex.pth", "inception": None}
+    file.write_text(json.dumps(edited(metrics | {"download.weights.nets": nets})))
+    loaded = params.load(file)
+    assert loaded.download.weights.nets == nets
+    assert loaded.evaluate.metrics.model_dump() == wanted | {"lpips": "squeeze"}
 
 
 SMALLER = {"factor": 2, "until": 0.3}
@@ -280,7 +324,7 @@ def test_a_model_without_an_objective_is_asked_for_it(file):
 
 @pytest.mark.parametrize("section", sorted(NAMED))
 def test_a_name_that_yaml_reads_as_a_number_is_refused(file, section):
-    named = at(section)[VANILLA]
+    named = next(iter(at(section).values()))
     file.write_text(json.dumps(edited({(*section, "7"): named})).replace('"7"', "7"))
     problem = rf"{'.'.join(section)}\.7: (found 7, allowed: small letters|unknown key, allowed here: )"
     with pytest.raises(UserError, match=problem):

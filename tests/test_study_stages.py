@@ -25,14 +25,25 @@ OBSERVERS = {  # whose change changes no result
         "files",
         "params",
         "progress",
+        "protocols",
         "studies",
         "tracking",
+        "tracking_queue",
         "__init__",
         "report/__init__",
     )
 }
 # The stage of one study alone; it works on whatever models the study has.
 OWN = ("stages.diversity", "stages.uncertainty", "stages.hint_response", "stages.read_icons")
+# What the root's `evaluate` does that the `compare` of a study does not: films, sets, other systems, costs.
+EVALUATE_ALONE = {
+    "stages/evaluate.py",
+    "tintype/report/gallery.py",
+    *(
+        f"tintype/{name}.py"
+        for name in ("cost", "external", "feature_networks", "film", "film_scoring", "judges", "set_metrics")
+    ),
+}
 SECTIONS = {  # of a study's values, that a stage reads
     "stages.pretrain_generator": ["training", "pretrain"],
     "stages.adversarial_train": ["training", "adversarial", "model"],
@@ -124,7 +135,7 @@ def needed(instance: Instance) -> set[str]:
     values = {}
     if script == "stages.compare":  # which scores as `evaluate` does
         pairs = set().union(*(generators(study, name) for name in study.all_models))
-        listed = {own, *of_root("stages.evaluate")["deps"]} - {"stages/evaluate.py"}
+        listed = {own, *of_root("stages.evaluate")["deps"]} - EVALUATE_ALONE
     elif script in OWN:
         pairs = set().union(*(generators(study, name) for name in study.all_models))
         listed = {
@@ -135,7 +146,7 @@ def needed(instance: Instance) -> set[str]:
     elif script == "stages.sample":
         pairs = generators(study, study.sampling.model)
         listed = {own, "tintype/colorizer.py", "tintype/store.py", "tintype/report/sheets.py"}
-        listed |= {dep for dep in of_root("stages.evaluate")["deps"] if "networks" in dep}
+        listed |= {dep for dep in of_root("stages.evaluate")["deps"] if "tintype/networks/" in dep}
     else:
         pairs, values = generators(study, instance.name), study.all_models[instance.name].model
         listed = of_root(script)["deps"]

@@ -1,5 +1,6 @@
 """Promises of tintype.tracking: what lands in MLflow, and that MLflow's troubles cost one warning."""
 
+import json
 import math
 import os
 import socket
@@ -16,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from tintype import tracking
+from tintype import tracking, tracking_queue
 from tintype.tracking import evaluation_run, mark_current, tracking_uri, training_run
 
 GREY = np.full((4, 6, 3), 128, dtype=np.uint8)
@@ -89,7 +90,7 @@ def test_a_training_run_holds_params_metrics_and_where_it_comes_from(settings, r
     (found,) = runs()
     assert found.info.status == "FINISHED"
     assert found.info.run_name == "gan"
-    assert found.data.params == {"lr": "0.0002", "objective": "vanilla"}
+    assert found.data.params == {"lr": "0.0002"}, "the few that fit above a picture; the others are tags"
     assert [(metric.step, metric.value) for metric in history("loss", found)] == [(1, 2.5), (2, 1.5)]
     expected = {
         "model": "gan",
@@ -98,6 +99,7 @@ def test_a_training_run_holds_params_metrics_and_where_it_comes_from(settings, r
         "dvc.stage": "adversarial-train@gan",
         "dvc.exp": "tipsy-owl",
         "git.commit": "not a git repository",
+        "settings.objective": "vanilla",
         "note": "first",
     }
     assert expected.items() <= found.data.tags.items()
@@ -161,19 +163,55 @@ def test_a_training_whose_run_is_gone_goes_on_in_a_new_one(settings, runs):
     assert found.data.params == {"lr": "1"}
 
 
+def test_the_pictures_that_a_run_has_used_are_inputs_with_their_digests(settings, runs):
+    with training_run(settings, model="gan", params={}, data_digest="d" * 64) as run:
+        run.weights("a" * 64)
+    for _ in range(2):  # the second evaluation says nothing new
+        with evaluation_run(settings, model="gan", identity="a" * 64) as run:
+            run.dataset("test pictures", "d" * 64, "test")
+    (found,) = runs()
+    inputs = {
+        (one.dataset.name, one.dataset.digest, one.tags[0].value) for one in found.inputs.dataset_inputs
+    }
+    assert inputs == {("training pictures", "d" * 12, "training"), ("test pictures", "d" * 12, "test")}
+    assert len(found.inputs.dataset_inputs) == 2
+    assert json.loads(found.inputs.dataset_inputs[0].dataset.source) == {"sha256": "d" * 64}
+
+
 def test_nan_and_infinity_are_logged_as_they_are(settings, runs):
     with training_run(settings, model="gan", params={}, data_digest="d") as run:
-        run.metrics(1, {"nan": math.nan, "infinite": math.inf})
+        run.metrics(1, {"loss": math.nan, "val_loss": math.inf})
     (found,) = runs()
-    assert math.isnan(found.data.metrics["nan"])
-    assert found.data.metrics["infinite"] > 1e308
+    assert math.isnan(found.data.metrics["loss"])
+    assert found.data.metrics["val_loss"] > 1e308
 
 
-def test_more_metrics_than_a_dashboard_can_draw_are_refused(settings):
+PRETRAINING = ["loss", "val_loss", "grad_norm"]
+FURTHER = ["D_loss", "D_real", "D_fake", "margin", "D_accuracy", "D_grad_norm", "pull_away", "G_adversarial"]
+FURTHER += ["G_pixel", "G_grad_norm", "val_lpips", "val_score"]
+VALIDATION = ["val_ab_error", "val_chroma_ratio", "val_spread_ratio", "val_roughness_ratio"]
+SCORES = ["test_psnr", "test_ssim", "test_ciede2000", "test_auc", "test_auc_rebalanced", "test_colorfulness"]
+SCORES += ["test_colorfulness_abs", "test_hue_entropy", "test_ms_per_picture", "parameters", "gflops"]
+
+
+@pytest.mark.parametrize("own", [PRETRAINING, FURTHER], ids=["cnn", "ebgan"])
+def test_a_run_holds_at_most_20_names_of_all_stages_together(settings, runs, own):
+    nets = [f"test_lpips_{net}" for net in ("squeeze", "alex", "vgg")]
     with training_run(settings, model="gan", params={}, data_digest="d") as run:
-        run.metrics(1, {f"m{number}": 0.0 for number in range(20)})
-        with pytest.raises(ValueError, match="at most 20"):
-            run.metrics(2, {"one more": 0.0})
+        run.metrics(1, dict.fromkeys([*own, *VALIDATION], 1.0))
+        run.weights("a" * 64)
+    for names in ([*SCORES, *nets], ["real_bw_colorfulness", "real_bw_grey_share"]):
+        with evaluation_run(settings, model="gan", identity="a" * 64) as run:
+            run.metrics(0, dict.fromkeys(names, 1.0))
+    (found,) = runs()
+    held = found.data.metrics.keys()
+    assert {"val_ab_error", "test_psnr", "test_lpips_vgg", "parameters", "real_bw_colorfulness"} <= held
+    assert "val_score" in held or "val_loss" in held
+    assert len(held) <= 20 and held <= tracking.METRICS
+
+
+def test_the_models_side_by_side_make_at_most_20_charts():
+    assert len(tracking.METRICS - {"test_lpips_alex", "test_lpips_vgg"}) <= 20, "with one net for LPIPS"
 
 
 def test_an_image_is_kept_as_it_was_when_it_was_logged(settings, runs, tmp_path):
@@ -215,12 +253,12 @@ def test_evaluation_lands_in_the_newest_run_of_its_weights_and_changes_no_status
     train(settings, model="ebgan", weights="a" * 64)
     before = [run.info for run in runs()]
     with evaluation_run(settings, model="gan", identity="a" * 64) as run:
-        run.metrics(0, {"psnr": 24.0})
+        run.metrics(0, {"test_psnr": 24.0})
         run.image("test", 0, GREY)
     with pytest.raises(ValueError), evaluation_run(settings, model="gan", identity="a" * 64):
         raise ValueError("broken picture")
     after = runs()
-    assert [run.data.metrics for run in after] == [{}, {"psnr": 24.0}, {}, {}]
+    assert [run.data.metrics for run in after] == [{}, {"test_psnr": 24.0}, {}, {}]
     for old, new in zip(before, (run.info for run in after), strict=True):
         assert (old.run_id, old.status, old.start_time, old.end_time) == (
             new.run_id,
@@ -233,10 +271,10 @@ def test_evaluation_lands_in_the_newest_run_of_its_weights_and_changes_no_status
 def test_evaluation_of_weights_from_elsewhere_makes_a_run_and_finds_it_again(settings, runs):
     for value in (24.0, 25.0):
         with evaluation_run(settings, model="grey", identity="floor 1") as run:
-            run.metrics(0, {"psnr": value})
+            run.metrics(0, {"test_psnr": value})
     (found,) = runs()
     assert (found.info.run_name, found.info.status) == ("grey", "FINISHED")
-    assert [metric.value for metric in history("psnr", found)] == [24.0, 25.0]
+    assert [metric.value for metric in history("test_psnr", found)] == [24.0, 25.0]
 
 
 def test_only_the_newest_run_of_the_present_weights_is_current_and_each_has_its_colour(settings, runs):
@@ -257,6 +295,20 @@ def test_only_the_newest_run_of_the_present_weights_is_current_and_each_has_its_
     assert current() == [False, False, True, False, True]
     colours = {run.data.tags["mlflow.runColor"] for run in runs() if "pipeline" in run.data.tags}
     assert len(colours) == 2
+
+
+def test_an_experiment_in_a_copy_of_the_project_is_not_its_present_state(
+    settings, runs, tmp_path, monkeypatch
+):
+    train(settings, weights="a" * 64)
+    mark_current(settings, {"gan": "a" * 64})
+    (tmp_path / "copy").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setenv("DVC_ROOT", str(tmp_path))
+        patched.chdir(tmp_path / "copy")
+        train(settings, weights="b" * 64)
+        mark_current(settings, {"gan": "b" * 64})
+    assert ["pipeline" in run.data.tags for run in runs()] == [True, False]
 
 
 # Where the runs are kept
@@ -299,7 +351,7 @@ def test_a_server_that_is_down_costs_one_warning_however_many_runs_ask(capsys):
     )
     train(settings)
     with evaluation_run(settings, model="gan", identity="a" * 64) as run:
-        run.metrics(1, {"psnr": 24.0})
+        run.metrics(1, {"test_psnr": 24.0})
         run.image("test", 1, GREY)
     mark_current(settings, {"gan": "a" * 64})
     (warning,) = warnings(capsys)
@@ -321,7 +373,7 @@ def test_an_exception_of_the_work_goes_on_when_tracking_has_stopped(tmp_path, ca
 def test_a_server_that_never_answers_is_given_up_while_its_thread_still_hangs(
     silent_server, monkeypatch, capsys
 ):
-    monkeypatch.setattr(tracking, "CLOSING_SECONDS", 0.3)
+    monkeypatch.setattr(tracking_queue, "CLOSING_SECONDS", 0.3)
     before = set(threading.enumerate())
     train(silent_server)
     assert [thread.name for thread in set(threading.enumerate()) - before if thread.daemon] == ["tracking"]
@@ -331,10 +383,10 @@ def test_a_server_that_never_answers_is_given_up_while_its_thread_still_hangs(
 
 
 def test_waiting_adds_up_over_the_runs_of_a_process(settings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tracking, "CLOSING_SECONDS", 1000)
+    monkeypatch.setattr(tracking_queue, "CLOSING_SECONDS", 1000)
     clock = count(step=1000)  # every look at it is 1000 seconds later
     with monkeypatch.context() as patched:
-        patched.setattr(tracking.time, "monotonic", lambda: next(clock))
+        patched.setattr(tracking_queue.time, "monotonic", lambda: next(clock))
         train(settings)
     with sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None) as database:
         database.execute("BEGIN EXCLUSIVE")  # nobody else can write, and SQLite tries for seconds
@@ -345,8 +397,8 @@ def test_waiting_adds_up_over_the_runs_of_a_process(settings, tmp_path, monkeypa
 
 
 def test_a_queue_that_outgrows_its_memory_is_given_up_without_waiting(silent_server, monkeypatch, capsys):
-    monkeypatch.setattr(tracking, "WAITING_BYTES", 5 * GREY.nbytes + 5000)
-    monkeypatch.setattr(tracking, "CLOSING_SECONDS", 1e6)
+    monkeypatch.setattr(tracking_queue, "WAITING_BYTES", 5 * GREY.nbytes + 5000)
+    monkeypatch.setattr(tracking_queue, "CLOSING_SECONDS", 1e6)
     with training_run(silent_server, model="gan", params={}, data_digest="d") as run:
         for step in range(100):
             run.image("val", step, np.zeros((50, 50, 3), dtype=np.uint8))
@@ -376,10 +428,10 @@ def test_a_full_disk_costs_one_warning(settings):
 SCRIPT = """
 from types import SimpleNamespace
 import mlflow
-from tintype import tracking
+from tintype import tracking_queue
 from tintype.tracking import training_run
 
-tracking.CLOSING_SECONDS = {closing}
+tracking_queue.CLOSING_SECONDS = {closing}
 settings = SimpleNamespace(uri="{uri}", experiment="tintype")
 with training_run(settings, model="gan", params={{}}, data_digest="d") as run:
     run.metrics(1, {{"loss": 1.0}})

@@ -1,18 +1,16 @@
-"""LPIPS with weights that the caller hands over: nothing is downloaded, nothing is printed.
-
-Apart from `tintype.metrics` because importing the `lpips` package brings torchvision along, which takes
-seconds.
-"""
+"""LPIPS with weights that the caller hands over: nothing is downloaded, nothing is printed."""
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
-import lpips
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from tintype.console import UserError
 from tintype.metrics import checked_rgb_pair
+from tintype.sources import backbones
 
 TORCHVISION_NAMES = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
 
@@ -34,6 +32,8 @@ class Lpips(nn.Module):
         super().__init__()
         if net not in TORCHVISION_NAMES:
             raise UserError(f"LPIPS has no net {net!r}; choose one of {', '.join(TORCHVISION_NAMES)}")
+        import lpips  # here, for it brings torchvision along, which takes seconds
+
         # The package first builds a random backbone: its warnings of old torchvision arguments are not ours
         # to mend, and its draws must not move anybody's random numbers.
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
@@ -50,6 +50,14 @@ class Lpips(nn.Module):
         """
         rgb, truth = checked_rgb_pair(rgb, truth)
         return self.distance(rgb.float() * 2 - 1, truth.float() * 2 - 1).flatten().double()
+
+
+def load(net: str, folder: Path) -> tuple[Lpips | None, str]:
+    """LPIPS with the weights in a folder that download@weights filled; or None, and why it is not there."""
+    file = backbones.available(folder).get(net)
+    if file is None:
+        return None, f"not available: {backbones.why_not(folder, net)}"
+    return Lpips(net, load_file(file)), ""
 
 
 def _load_backbone(network: nn.Module, backbone: Mapping[str, torch.Tensor], torchvision_name: str) -> None:

@@ -18,6 +18,8 @@ Under two just noticeable differences of CIE Lab (2.3 units each; Mahy, Van Eyck
 that a patch seen by itself passes for grey, yet well above what rounding to 8 bits does to a grey (below 1).
 """
 
+HUES = 36  # parts of the hue circle, of 10 degrees each
+
 
 def psnr(rgb: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Peak signal-to-noise ratio in dB, higher is better: 10 log10(1 / MSE), over pixels and channels.
@@ -44,12 +46,9 @@ def ssim(rgb: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         raise ValueError(
             f"SSIM needs pictures of at least 11 x 11 pixels; these have shape {tuple(rgb.shape)}"
         )
-    moments = torch.stack((rgb, truth, rgb * rgb, truth * truth, rgb * truth))  # (5, N, 3, H, W)
-    mx, my, mxx, myy, mxy = _gaussian_means(_gaussian_means(moments, dim=3), dim=4)
-    c1, c2 = 0.01**2, 0.03**2
-    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
-    structure = (2 * (mxy - mx * my) + c2) / (mxx - mx * mx + myy - my * my + c2)
-    return (luminance * structure).mean(dim=(1, 2, 3))
+    # One picture at a time: what the window goes over then stays in the processor's cache, which is ten
+    # times faster.
+    return torch.cat([_ssim(*pair) for pair in zip(rgb.split(1), truth.split(1), strict=True)])
 
 
 def ciede2000(lab: torch.Tensor, truth_lab: torch.Tensor) -> torch.Tensor:
@@ -105,6 +104,25 @@ def colorfulness_abs(rgb: torch.Tensor) -> torch.Tensor:
     """
     rg, yb = _opponents(rgb)
     return _m3(rg.abs(), yb.abs())
+
+
+def hue_entropy(ab: torch.Tensor) -> torch.Tensor:
+    """How many hues a picture has: the entropy of its hues, in bits, in [0, 5.17].
+
+    -sum p log2 p over HUES equal parts of the hue circle, atan2(b, a), where p is the share of the picture's
+    chroma, not of its pixels, that falls into a part: the hue of a near-grey is noise. 0 where there is one
+    hue, or no colour at all (a mean chroma below 0.001). Higher is not better: the nearer to the true
+    picture's value, the better. A model that tints everything brown may match a picture's colourfulness,
+    and not this.
+    """
+    ab = _pictures(ab, channels=2)
+    chroma = torch.linalg.vector_norm(ab, dim=1)
+    part = (torch.atan2(ab[:, 1], ab[:, 0]) / (2 * math.pi) * HUES).floor().remainder(HUES).long()
+    picture = torch.arange(len(ab), device=ab.device).view(-1, 1, 1).expand_as(part)
+    sums = chroma.new_zeros(len(ab), HUES).index_put((picture, part), chroma, accumulate=True)
+    share = sums / sums.sum(dim=1, keepdim=True).clamp(min=1e-300)
+    entropy = torch.special.entr(share).sum(dim=1) / math.log(2)
+    return torch.where(chroma.mean(dim=(1, 2)) < 1e-3, 0.0, entropy)
 
 
 def auc(ab: torch.Tensor, truth_ab: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
@@ -185,12 +203,24 @@ def edge_alignment(L: torch.Tensor, ab: torch.Tensor) -> torch.Tensor:
     return torch.where(constant, 0.0, (covariance / (std[0] * std[1])).clamp(-1, 1))
 
 
+def _ssim(rgb: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    moments = torch.stack((rgb, truth, rgb * rgb, truth * truth, rgb * truth))  # (5, N, 3, H, W)
+    mx, my, mxx, myy, mxy = _gaussian_means(_gaussian_means(moments, dim=3), dim=4)
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
+    structure = (2 * (mxy - mx * my) + c2) / (mxx - mx * mx + myy - my * my + c2)
+    return (luminance * structure).mean(dim=(1, 2, 3))
+
+
 def _gaussian_means(x: torch.Tensor, dim: int) -> torch.Tensor:
     """Means along one dimension under SSIM's window, at the positions where it fits: `dim` shrinks by 10."""
     weights = [math.exp(-(offset**2) / (2 * 1.5**2)) for offset in range(-5, 6)]
     length = x.shape[dim] - 10
     # Faster than a convolution, which is slow in float64.
-    return sum(w * x.narrow(dim, i, length) for i, w in enumerate(weights)) / sum(weights)
+    means = x.narrow(dim, 0, length) * weights[0]
+    for place, weight in enumerate(weights[1:], start=1):
+        means.add_(x.narrow(dim, place, length), alpha=weight)
+    return means / sum(weights)
 
 
 def _gradient_magnitude(x: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ The schema is in `params_schema.py`; a rule between keys goes into `_compare`.
 """
 
 import argparse
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tintype import params_wording as wording
 from tintype import studies
 from tintype.console import UserError, run
 from tintype.params_schema import Params
+from tintype.protocols import PROTOCOLS
 from tintype.studies import FLOORS
 
 # Backbones that take one plane.
@@ -148,10 +150,11 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
         case first, steps if first >= steps:
             allowed = f"less than {steps}, adversarial.shared.steps, for the generator is to learn too"
             problems["adversarial.shared.discriminator_first"] = wording.found(first, allowed)
-    match values("download.weights.net", "evaluate.metrics.lpips"):
-        case gathered, wanted if gathered != wanted:
-            allowed = f"{gathered}, which download.weights.net gathers"
-            problems["evaluate.metrics.lpips"] = wording.found(wanted, allowed)
+    for figure in ("lpips", "fid", "kid", "top1.net"):
+        match values("download.weights.nets", f"evaluate.metrics.{figure}"):
+            case gathered, wanted if wanted not in gathered:
+                allowed = f"{' or '.join(gathered)}, which download.weights.nets gathers"
+                problems[f"evaluate.metrics.{figure}"] = wording.found(wanted, allowed)
     match values("prepare.photos.split.cell", "prepare.photos.side"):
         case cell, side if cell < side:
             allowed = f"at least {side}, for a cell is to hold a tile: prepare.photos.side {side}"
@@ -218,11 +221,26 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
                 names, f"a list, without repeats, of {', '.join(models)}"
             )
     sources = FLOORS | models
-    for name in evaluated if isinstance(evaluated, dict) else []:
+    for name, made_from in evaluated.items() if isinstance(evaluated, dict) else ():
         if name not in sources:
-            problems[f"evaluate.models.{name}"] = wording.unknown(name, sources)
-        elif evaluated[name] != sources[name]:
-            problems[f"evaluate.models.{name}"] = wording.found(evaluated[name], sources[name])
+            if not _is_external(name, made_from):
+                other = "or a name of its own for a folder of pictures that another system coloured"
+                problems[f"evaluate.models.{name}"] = f"{wording.unknown(name, sources)}; {other}"
+        elif made_from != sources[name]:
+            problems[f"evaluate.models.{name}"] = wording.found(made_from, sources[name])
+    match values("evaluate.protocol"):
+        case [str(protocol)]:
+            for key, value in PROTOCOLS[protocol].values.items():
+                if (found := _at(tree, key)) != value:
+                    allowed = f"{json.dumps(value)} with evaluate.protocol {protocol}, or the protocol native"
+                    problems.setdefault(key, wording.found(found, allowed))
+
+
+def _is_external(name: Any, made_from: Any) -> bool:
+    """Whether an entry of evaluate.models may be a folder of pictures that another system coloured."""
+    if not (isinstance(made_from, str) and re.fullmatch("[a-z0-9][a-z0-9_-]*", str(name))):
+        return False
+    return name != "truth" and made_from.split("/")[0] not in ("models", "tintype")
 
 
 def _is_uneven(side: int, depth: int) -> bool:

@@ -69,8 +69,10 @@ class Sketches(Gathered):
 
 class Weights(Gathered):
     source: Literal["backbones"]
-    net: Literal["squeeze", "alex", "vgg"]
-    file: Text | None
+    nets: Annotated[
+        dict[Literal["squeeze", "alex", "vgg", "inception", "torchvision_inception"], Text | None],
+        Field(min_length=1),
+    ]
 
 
 EncoderName = Literal["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]

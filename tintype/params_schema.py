@@ -26,6 +26,7 @@ from tintype.params_types import (
     from_list,
     only_int,
 )
+from tintype.protocols import PROTOCOLS
 
 
 class Regions(Section):
@@ -177,11 +178,23 @@ class Adversarial(Section):
     models: dict[str, Annotated[Judging | WassersteinGP | Energy, Field(discriminator="objective")]]
 
 
+class Top1(Section):
+    net: Literal["squeeze", "alex", "vgg"]
+    classes: Text  # the file that lists them
+
+
+_Features = Literal["inception", "torchvision_inception", "squeeze"]
+
+
 class Metrics(Section):
     lpips: Literal["squeeze", "alex", "vgg"]
+    fid: _Features | None
+    kid: _Features | None
+    top1: Top1 | None
 
 
 class Evaluate(Section):
+    protocol: Literal[*PROTOCOLS]
     models: Annotated[dict[str, Text], Field(min_length=1)]
     metrics: Metrics
 

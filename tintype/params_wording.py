@@ -26,9 +26,11 @@ def explain(error: dict, tree: dict, schema: dict) -> tuple[str, str]:
                 {"$ref": choices[step]}, schema
             )  # pydantic names the objective here, the file does not
         elif isinstance(value, dict) and step != "[key]":  # a list, though, is shown as a whole
-            path.append(str(step))
             # A section that may be null is one of several.
             node = next((_resolved(one, schema) for one in node.get("anyOf", []) if "$ref" in one), node)
+            if not node.keys() & {"properties", "additionalProperties"}:
+                continue  # pydantic names which kind of value it tried; the file has a mapping instead
+            path.append(str(step))
             value, above = value.get(step, _MISSING), node
             below = node.get("properties", {}).get(step) or node.get("additionalProperties") or {}
             node = _resolved(below, schema)
@@ -36,7 +38,10 @@ def explain(error: dict, tree: dict, schema: dict) -> tuple[str, str]:
         path.append(node["discriminator"]["propertyName"])
         value = error["input"].get(path[-1], _MISSING)
         node = {"enum": list(node["discriminator"]["mapping"])}
-    if error["type"] in ("extra_forbidden", "invalid_key"):
+    names = above.get("propertyNames", {})
+    if error["loc"][-1] == "[key]" and "enum" in names:
+        problem = unknown(error["input"], names["enum"])
+    elif error["type"] in ("extra_forbidden", "invalid_key"):
         problem = unknown(path[-1], above["properties"])
     elif error["loc"][-1] == "[key]":
         problem = found(error["input"], f"{NAME} (in quotes, if all are digits)")

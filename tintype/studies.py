@@ -31,7 +31,8 @@ from tintype import params_wording as wording
 from tintype.console import UserError
 from tintype.params_download import EncoderWeights, Pictures
 
-FLOORS = {"grey": "tintype/floors.py", "mean": "tintype/floors.py"}  # untrained models, and their makers
+# Untrained models, and what makes them.
+FLOORS = dict.fromkeys(("grey", "mean", "random"), "tintype/floors.py")
 _SECTIONS = ("training", "pretrain", "adversarial")
 
 

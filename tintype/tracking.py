@@ -1,9 +1,8 @@
 """MLflow, which observes: how a model was trained, how it did, which runs belong to the present pipeline.
 
 Nothing else knows MLflow. A tracking server that is down, slow or full costs one warning and at most
-`CLOSING_SECONDS`, never a training run: one daemon thread does all the talking, in order, and the
-caller only puts jobs into its queue. The first failure ends tracking for the rest of the process; every
-call stays allowed, and does nothing.
+`tracking_queue.CLOSING_SECONDS`, never a training run: a thread does all the talking (`tracking_queue`), and
+its first failure ends tracking for the rest of the process; every call stays allowed, and does nothing.
 
 MLFLOW_TRACKING_URI goes before `settings.uri`. A relative sqlite path starts at DVC_ROOT (which names
 the real repository also under `dvc exp run --temp`), else at the working folder; artifacts lie beside
@@ -12,13 +11,10 @@ it in `mlartifacts`.
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
-import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -29,15 +25,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tintype.files import project_root
+from tintype.tracking_queue import Queue
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from tintype.params import Tracking
 
-CLOSING_SECONDS = 20.0  # that a process waits, in all, for what is still queued when its runs end
-WAITING_BYTES = 256 * 2**20  # in the queue: a server that far behind will not catch up
-METRICS_PER_RUN = 20  # names, from one stage: MLflow draws a chart for each, and its page stalls on many
+# All that the runs hold, of training, evaluation and real pictures together, whatever else is measured:
+# MLflow draws a chart for each name, and its page stalls on many. The other figures are in reports/curves
+# and reports/metrics.
+METRICS = {
+    *("loss", "val_loss", "D_loss", "D_accuracy", "G_adversarial"),
+    *("val_score", "val_lpips", "val_ab_error", "val_chroma_ratio"),
+    *("test_psnr", "test_ssim", "test_lpips_squeeze", "test_lpips_alex", "test_lpips_vgg", "test_ciede2000"),
+    *("test_auc", "test_auc_rebalanced", "test_colorfulness", "test_ms_per_picture"),
+    *("parameters", "gflops", "real_bw_colorfulness"),
+}
+# The settings that MLflow shows as parameters: it prints all of them above each picture of a run, and more
+# than a short line pushes the pictures out of sight. The other settings are tags.
+PARAMS = {"seed", "steps", "lr", "margin"}
 # Okabe and Ito (2008), "Color Universal Design": told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
@@ -54,11 +61,10 @@ _ENVIRONMENT = {
 class Run:
     """One MLflow run. Its methods return at once, and raise only for a mistake in the calling code."""
 
-    def __init__(self, tracker: _Tracker):
-        self._tracker = tracker
+    def __init__(self, queue: Queue):
+        self._queue = queue
         self._began = time.time_ns() // 10**6
-        self._names: set[str] = set()
-        self._id = ""  # known, like `_made_here`, once the tracker's thread has done the first job
+        self._id = ""  # known, like `_made_here`, once the thread has done the first job
         self._made_here = False
 
     @property
@@ -67,22 +73,16 @@ class Run:
         return self._id
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
-        """Log numbers by name; NaN and infinity are logged as they are.
-
-        Raises ValueError when there are more than METRICS_PER_RUN names.
-        """
-        self._names.update(values)
-        if len(self._names) > METRICS_PER_RUN:
-            raise ValueError(f"a run gets at most {METRICS_PER_RUN} metrics, not {sorted(self._names)}")
+        """Log those of the numbers whose names are in METRICS; NaN and infinity are logged as they are."""
         now = time.time_ns() // 10**6
-        values = {name: float(value) for name, value in values.items()}
+        values = {name: float(value) for name, value in values.items() if name in METRICS}
 
         def log(client: MlflowClient, _: str) -> None:
             from mlflow.entities import Metric
 
             client.log_batch(self._id, [Metric(name, value, now, step) for name, value in values.items()])
 
-        self._tracker.do(log)
+        self._queue.do(log)
 
     def image(self, key: str, step: int, picture: np.ndarray) -> None:
         """Log a picture for the dashboard's image grid: uint8 of shape (height, width, 3) or (height, width).
@@ -92,16 +92,32 @@ class Run:
         if picture.dtype != np.uint8:
             raise TypeError(f"picture {key!r} is {picture.dtype}; MLflow gets uint8, 0 to 255")
         copy = picture.copy()
-        self._tracker.do(lambda client, _: client.log_image(self._id, copy, key=key, step=step), copy.nbytes)
+        self._queue.do(lambda client, _: client.log_image(self._id, copy, key=key, step=step), copy.nbytes)
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Log a file, which has to stay as it is until the run ends, into `folder` of the run's artifacts."""
         path = path.resolve()
-        self._tracker.do(lambda client, _: client.log_artifact(self._id, str(path), folder))
+        self._queue.do(lambda client, _: client.log_artifact(self._id, str(path), folder))
+
+    def dataset(self, name: str, digest: str, used_for: str) -> None:
+        """Say which pictures the run has used; a name stands for one use of them in a run.
+
+        digest: their sha256, of which the dashboard shows 12 digits beside the name. used_for: training, ...
+        """
+
+        def log(client: MlflowClient, _: str) -> None:
+            from mlflow.entities import Dataset, DatasetInput, InputTag
+
+            source = json.dumps({"sha256": digest})
+            dataset = Dataset(name, digest[:12], source_type="prepared", source=source)
+            tags = [InputTag("mlflow.data.context", used_for)]
+            client.log_inputs(self._id, [DatasetInput(dataset, tags)])
+
+        self._queue.do(log)
 
     def tag(self, key: str, value: str) -> None:
         """Set a tag, by which the dashboard's search finds the run."""
-        self._tracker.do(lambda client, _: client.set_tag(self._id, key, value))
+        self._queue.do(lambda client, _: client.set_tag(self._id, key, value))
 
     def weights(self, sha256: str) -> None:
         """Say which weights this run made, so that their evaluation lands in it."""
@@ -118,20 +134,24 @@ def training_run(
 ) -> AbstractContextManager[Run]:
     """A run for the training of `model`, which ends as the `with` block does: FINISHED, FAILED or KILLED.
 
-    params: the few (about 8) values that tell runs apart, flat; the dashboard shows each one as a column.
+    params: the settings, flat: those of PARAMS as parameters, the others as tags `settings.NAME`.
     data_digest: sha256 of the training data, as hex digits. goes_on: the id of an interrupted run of the same
     training, which is taken up again where it is still there; else the run is a new one.
     """
     params = dict(params)
 
     def create(run: Run, client: MlflowClient, experiment: str) -> None:
+        from mlflow.entities import Param, RunTag
+
         if goes_on and client.search_runs([experiment], f"attributes.run_id = '{goes_on}'"):
             client.update_run(goes_on, status="RUNNING")
             run._id, run._made_here = goes_on, True
             return
         run._create(client, experiment, {"model": model, "data.sha256": data_digest})
-        for name, value in params.items():
-            client.log_param(run._id, name, value)
+        shown = [Param(key, str(value)) for key, value in params.items() if key in PARAMS]
+        tags = [RunTag(f"settings.{key}", str(value)) for key, value in params.items() if key not in PARAMS]
+        client.log_batch(run._id, params=shown, tags=tags)
+        run.dataset("training pictures", data_digest, "training")
 
     return _run(settings, create)
 
@@ -152,9 +172,9 @@ def evaluation_run(settings: Tracking, *, model: str, identity: str) -> Abstract
 
 @contextmanager
 def _run(settings: Tracking, begin: Callable[[Run, MlflowClient, str], None]) -> Iterator[Run]:
-    tracker = _tracker(settings)
-    run = Run(tracker)
-    tracker.do(lambda client, experiment: begin(run, client, experiment))
+    queue = _queue(settings)
+    run = Run(queue)
+    queue.do(lambda client, experiment: begin(run, client, experiment))
     status = "FAILED"
     try:
         yield run
@@ -164,8 +184,8 @@ def _run(settings: Tracking, begin: Callable[[Run, MlflowClient, str], None]) ->
         raise
     finally:
         now = time.time_ns() // 10**6
-        tracker.do(lambda client, _: run._made_here and client.set_terminated(run._id, status, now))
-        tracker.wait()
+        queue.do(lambda client, _: run._made_here and client.set_terminated(run._id, status, now))
+        queue.wait()
 
 
 def mark_current(settings: Tracking, identities: dict[str, str]) -> None:
@@ -173,7 +193,10 @@ def mark_current(settings: Tracking, identities: dict[str, str]) -> None:
 
     identities: by model, what `evaluation_run` finds its run by. Runs of models not named keep their tag.
     The current runs also get colours that differ: those that MLflow picks may be the same for two models.
+    Nothing is marked by an experiment that DVC runs in a copy of the project, before it is applied.
     """
+    if project_root().resolve() != Path.cwd().resolve():
+        return
 
     def mark(client: MlflowClient, experiment: str) -> None:
         current = "tags.pipeline = 'current'"
@@ -188,9 +211,9 @@ def mark_current(settings: Tracking, identities: dict[str, str]) -> None:
         for run, colour in zip(by_model, cycle(COLOURS), strict=False):
             client.set_tag(run.info.run_id, "mlflow.runColor", colour)
 
-    tracker = _tracker(settings)
-    tracker.do(mark)
-    tracker.wait()
+    queue = _queue(settings)
+    queue.do(mark)
+    queue.wait()
 
 
 def tracking_uri(settings: Tracking) -> str:
@@ -200,86 +223,26 @@ def tracking_uri(settings: Tracking) -> str:
     return f"sqlite:///{(project_root() / file).as_posix()}" if file else uri
 
 
+def on_a_server(uri: str) -> bool:
+    """Whether a tracking URI leads to an MLflow server, which keeps pictures and files, too."""
+    return uri.startswith(("http://", "https://"))
+
+
 def sqlite_file(uri: str) -> Path | None:
     """The database file that a tracking URI names; None when MLflow keeps its runs elsewhere."""
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def without_secrets(text: str) -> str:
-    """`text`, less what its addresses hold before the @ and behind the ?: names, passwords, keys."""
-    return re.sub(r"\?\S+", "?...", re.sub(r"://\S*@", "://...@", text))
-
-
-class _Tracker:
-    """The thread that talks to MLflow, and its queue."""
-
-    def __init__(self, uri: str, experiment: str):
-        self._uri = uri
-        self._experiment = experiment
-        self._jobs: deque[tuple[Callable, int]] = deque()  # the one being done is the first
-        self._bytes = 0  # that they hold
-        self._patience = CLOSING_SECONDS
-        self._stopped = False
-        self._changed = threading.Condition()
-        # A daemon: Python does not wait for it at exit, should it hang in a call.
-        threading.Thread(target=self._work, name="tracking", daemon=True).start()
-
-    def do(self, job: Callable[[MlflowClient, str], object], size: int = 1000) -> None:
-        """Queue a job, which is called with the client and the experiment's id; size: bytes that it holds."""
-        with self._changed:
-            if self._stopped:
-                return
-            self._jobs.append((job, size))
-            self._bytes += size
-            self._changed.notify_all()
-            if self._bytes > WAITING_BYTES:
-                self._stop(f"too slow, {len(self._jobs)} calls are waiting")
-
-    def wait(self) -> None:
-        """Wait until the queue is empty, or tracking has stopped, or the process has waited long enough."""
-        began = time.monotonic()
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._stopped or not self._jobs, max(self._patience, 0)):
-                self._stop(f"too slow, not done after waiting {CLOSING_SECONDS:.0f} s")
-        self._patience -= time.monotonic() - began
-
-    def _work(self) -> None:
-        try:
-            client, experiment = _open(self._uri, self._experiment)
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._stopped or self._jobs)
-                    if self._stopped:
-                        return
-                    job, size = self._jobs[0]
-                job(client, experiment)
-                with self._changed:
-                    if not self._stopped:
-                        self._jobs.popleft()
-                        self._bytes -= size
-                        self._changed.notify_all()
-        except Exception as error:  # noqa: BLE001
-            self._stop(f"{type(error).__name__}: {error}".splitlines()[0])
-
-    def _stop(self, reason: str) -> None:
-        with self._changed:
-            if self._stopped:
-                return
-            self._stopped = True
-            self._jobs.clear()
-            self._changed.notify_all()
-        what = f"{without_secrets(reason)[:250]} (MLflow: {without_secrets(self._uri)})"
-        print(f"warning: tracking stops, the work goes on without it: {what}", file=sys.stderr)
-
-
-def _tracker(settings: Tracking) -> _Tracker:
+def _queue(settings: Tracking) -> Queue:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    return _one_tracker(tracking_uri(settings), settings.experiment)
+    return _one_queue(tracking_uri(settings), settings.experiment)
 
 
-# One for all runs of a process, so that a dead server is waited for, and warned about, once.
-_one_tracker = cache(_Tracker)
+@cache
+def _one_queue(uri: str, experiment: str) -> Queue:
+    """One for all runs of a process, so that a dead server is waited for, and warned about, once."""
+    return Queue(lambda: _open(uri, experiment), uri)
 
 
 def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
@@ -288,15 +251,29 @@ def _open(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     from filelock import FileLock
     from mlflow import MlflowClient
 
+    if on_a_server(uri):
+        client = MlflowClient(uri)
+        return client, _experiment(client, experiment, None)
     file = sqlite_file(uri)
     folder = file.parent if file else project_root()
-    artifacts = (folder / "mlartifacts").as_uri() if file else None  # None: as the server likes it
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that create the same database at the same time would all fail.
     with FileLock(folder / ".mlflow.lock"):
         client = MlflowClient(uri)
-        found = client.get_experiment_by_name(experiment)
-        return client, found.experiment_id if found else client.create_experiment(experiment, artifacts)
+        return client, _experiment(client, experiment, (folder / "mlartifacts").as_uri() if file else None)
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """An experiment's id. artifacts: where those of a new one go; None: as the server likes it."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    try:
+        return found.experiment_id if found else client.create_experiment(name, artifacts)
+    except MlflowException:
+        if found := client.get_experiment_by_name(name):  # another machine was faster
+            return found.experiment_id
+        raise
 
 
 def _newest(client: MlflowClient, experiment: str, model: str, identity: str) -> str:

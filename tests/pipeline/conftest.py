@@ -29,8 +29,10 @@ OBSERVERS = {
             "params_types",
             "params_wording",
             "progress",
+            "protocols",
             "studies",
             "tracking",
+            "tracking_queue",
         )
     ),
     *(f"tintype/{folder}__init__.py" for folder in ("", "adversaries/", "report/", "sources/", "training/")),
@@ -146,7 +148,9 @@ def copied(tmp_path_factory) -> Callable[[str], Project]:
         project = Project(folder)
         project.edit(make_small)
         project.edit(
-            lambda params: params["download"]["weights"].update(file=str(folder.parent / "squeeze.pth"))
+            lambda params: params["download"]["weights"]["nets"].update(
+                squeeze=str(folder.parent / "squeeze.pth")
+            )
         )
         for command in ("init -q", "add -A", "-c user.name=a -c user.email=a@b commit -qm start"):
             subprocess.run(["git", *command.split()], cwd=folder, check=True)

@@ -1,6 +1,8 @@
 """Tables of figures with confidence intervals, all made from the per-picture CSVs that evaluation writes."""
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,17 @@ BETTER = {
     "ciede2000": "down",
     "auc": "%, up",
     "auc_rebalanced": "%, up",
+    "top1": "%, up",
     "colorfulness": "to the truth's",
     "colorfulness_abs": "to the truth's",
     "delta_colorfulness_mean": "to 0",
+    "delta_colorfulness_per_image": "down",
     "colorfulness_ratio": "to 1",
+    "hue_entropy": "bits, to the truth's",
+    "fid": "down",
+    "kid": "down",
 }
+NETS = ("lpips", "top1", "fid", "kid")  # figures made by a network, whose name follows: lpips_squeeze
 
 
 def read(file: Path) -> pd.DataFrame:
@@ -45,19 +53,19 @@ def figures(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
     """Each figure of a model as two columns: the sum of one over the sum of the other is the overall figure.
 
     Most are plain means. The rebalanced AuC is that of all pixels together; `delta_colorfulness_mean`
-    is the mean colourfulness less the truth's, and `colorfulness_ratio` the one over the other, both of
-    the signed variant.
+    is the mean colourfulness less the truth's, `delta_colorfulness_per_image` the mean distance of a
+    picture's from its truth's, and `colorfulness_ratio` the one over the other, all of the signed variant.
     """
     one = pd.Series(1.0, index=rows.index)
-    parts = {
-        name: (rows[name], one) for name in rows.columns if name.split("_")[0] == "lpips" or name in BETTER
-    }
+    parts = {name: (rows[name], one) for name in rows.columns if kind(name) in BETTER}
     weight = rows["auc_rebalanced_weight"]
     parts["auc_rebalanced"] = (rows["auc_rebalanced"] * weight, weight)
-    parts["delta_colorfulness_mean"] = (rows["colorfulness"] - rows["true_colorfulness"], one)
+    more = rows["colorfulness"] - rows["true_colorfulness"]
+    parts["delta_colorfulness_mean"] = (more, one)
+    parts["delta_colorfulness_per_image"] = (more.abs(), one)
     parts["colorfulness_ratio"] = (rows["colorfulness"], rows["true_colorfulness"])
     order = list(BETTER)
-    return dict(sorted(parts.items(), key=lambda item: order.index(_kind(item[0]))))
+    return dict(sorted(parts.items(), key=lambda item: order.index(kind(item[0]))))
 
 
 def summary(rows: pd.DataFrame) -> dict[str, float]:
@@ -76,12 +84,13 @@ def bootstrap(
     """95 % bootstrap intervals, six decimals, of figures that are two columns each, as in `figures`.
 
     photographs: of each row. Whole photographs are drawn with replacement, not tiles: tiles of one
-    photograph resemble each other, and drawing them one by one would make the intervals far too narrow.
+    photograph resemble each other, and drawing them one by one would make the intervals far too narrow. Of
+    one photograph there is no interval: NaN.
     """
     number = photographs.nunique()
-    rng = np.random.default_rng(0)
-    drawn = rng.multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
-    bounds = {}
+    if number == 1:
+        return dict.fromkeys(parts, (math.nan, math.nan))
+    drawn, bounds = _drawn(number), {}
     for name, (top, bottom) in parts.items():
         sums = [column.groupby(photographs).sum().to_numpy() for column in (top, bottom)]
         values = (drawn @ sums[0]) / (drawn @ sums[1])
@@ -90,12 +99,22 @@ def bootstrap(
     return bounds
 
 
-def comparison(models: Mapping[str, pd.DataFrame], missing: Sequence[str] = ()) -> pd.DataFrame:
-    """A row per model, and one for the truth's colourfulness: each figure with the ends of its interval.
+@cache
+def _drawn(number: int) -> np.ndarray:
+    """How often each of so many photographs is drawn, in each resample."""
+    return np.random.default_rng(0).multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
+
+
+def comparison(
+    models: Mapping[str, pd.DataFrame],
+    missing: Sequence[str] = (),
+    more: Mapping[str, Mapping[str, float]] | None = None,
+) -> pd.DataFrame:
+    """A row per model, and one for the truth's own figures: each figure with the ends of its interval.
 
     `weights` tells which weights were scored: the first 12 digits of their sha256, of each seed where the
     rows are those of several (`seeds.pooled`). `missing` names figures that could not be computed: they say
-    so in every row.
+    so in every row. more: by model, further columns.
     """
     table = []
     for model, rows in models.items():
@@ -105,12 +124,9 @@ def comparison(models: Mapping[str, pd.DataFrame], missing: Sequence[str] = ()) 
         for name, value in summary(rows).items():
             row |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
         row |= {f"{name}{end}": "not available" for name in missing for end in ("", "_low", "_high")}
-        table.append(row)
-    rows = next(iter(models.values()))
-    variants = ("colorfulness", "colorfulness_abs")
-    table.append(
-        {"model": "truth"} | {name: round(float(rows[f"true_{name}"].mean()), 6) for name in variants}
-    )
+        table.append(row | dict((more or {}).get(model, {})))
+    true = next(iter(models.values())).filter(regex="^true_").mean().round(6)
+    table.append({"model": "truth"} | {name.removeprefix("true_"): value for name, value in true.items()})
     return pd.DataFrame(table)
 
 
@@ -128,20 +144,21 @@ def laid_out(columns: Mapping[str, Sequence[str]], notes: Sequence[str]) -> str:
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 
 
+def kind(name: str) -> str:
+    """The figure that a column holds: `lpips` for every net's LPIPS, and so on, else its own name."""
+    first, _, net = name.partition("_")
+    return first if first in NETS and net else name
+
+
 def heading(name: str) -> str:
     """A figure's name with its unit and the direction of better."""
-    return f"{name} ({BETTER[_kind(name)]})"
+    return f"{name} ({BETTER[kind(name)]})"
 
 
 def cells(table: pd.DataFrame, name: str) -> list[str]:
     """A figure of each row of a comparison, `value [low, high]`; empty where there is none."""
     columns = [table[f"{name}{end}"] for end in ("", "_low", "_high")]
     return [_cell(*row) for row in zip(*columns, strict=True)]
-
-
-def _kind(name: str) -> str:
-    """The figure that a column holds: `lpips` for every net's LPIPS, else its own name."""
-    return "lpips" if name.startswith("lpips_") else name
 
 
 def _cell(value: float | str, low: float, high: float) -> str:

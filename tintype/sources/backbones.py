@@ -1,11 +1,13 @@
 """Pretrained networks: what metrics compare pictures with, and general encoders. Fetched as pictures are.
 
-`gather` writes one of them, `NAME.safetensors` (float32, torchvision's state dict without the classifier),
-and `manifest.csv`, which says where it came from, or why it is not there. Without the internet it may be
-missing: that is no error, but a fact to record, and to show beside what needs it.
+`gather` writes each as `NAME.safetensors` (float32, the state dict of torchvision's or torch-fidelity's
+network, as far as it is used), and `manifest.csv`, which says where each came from, or why it is not there.
+Without the internet one may be missing: that is no error, but a fact to record, and to show beside what needs
+it.
 """
 
 import http.client
+import io
 import socket
 import sys
 from collections.abc import Mapping
@@ -22,31 +24,36 @@ from tintype.sources.manifest import NAME, load_csv, save_csv
 if TYPE_CHECKING:
     import torch
 
-# What the lpips package calls them -> torchvision's name. They are the set `weights`.
+# What the lpips package calls them -> torchvision's name. Classifiers are kept too, where a file has one.
 LPIPS = {"squeeze": "squeezenet1_1", "alex": "alexnet", "vgg": "vgg16"}
+FIDELITY = "inception"  # torch-fidelity's: TensorFlow's Inception of 2015, of which FID was defined
+# The set `weights`: what metrics compare pictures with.
+METRICS = LPIPS | {FIDELITY: "inception-2015-12-05", "torchvision_inception": "inception_v3"}
 # Encoders go by torchvision's own names, in any set.
 ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
-BACKBONES = LPIPS | {name: name for name in ENCODERS}
+BACKBONES = METRICS | {name: name for name in ENCODERS}
 COLUMNS = ["name", "status", "sha256", "origin", "detail"]
 AVAILABLE, NOT_AVAILABLE = "available", "not available"
 TIMEOUT = 20  # seconds without an answer, after which a server counts as out of reach
 
 
 def gather(settings: Any, out: Path) -> str:
-    """Fetch the backbone `settings.net` into the folder `out`; say in a line whether it is available.
+    """Fetch backbones into the folder `out`, and nothing else; say in a line which are available.
 
-    `settings.net` is a key of `BACKBONES`. It is read from `settings.file` (.pth or .npz, any floating-point
-    precision); where that is null, from torch's cache, into which it is downloaded if need be.
-    `out/manifest.csv` says how it went: name; status, "available" or "not available"; sha256 of the
-    safetensors file; origin: kind, name and sha256 of the file it was made from; detail: the reason and the
-    remedy where it is not available.
+    `settings.nets` maps keys of `BACKBONES` to files; an encoder's set has one, `settings.net`, and
+    `settings.file`. Each is read from its file (.pth or .npz, any floating-point precision); where that is
+    null, from torch's cache, into which it is downloaded if need be. `out/manifest.csv` has a row for each:
+    name; status, "available" or "not available"; sha256 of the safetensors file; origin: kind, name and
+    sha256 of the file it was made from; detail: the reason and the remedy where it is not available, or where
+    it is, but without the classifier that others of its kind have.
 
     Raises UserError for a file that is named but missing, damaged, or another network's, and for a damaged
     file in the cache.
     """
-    found = _gather(settings.net, settings.file, out)
-    save_csv(out / NAME, pd.DataFrame([found], columns=COLUMNS))
-    return f"{settings.net}: {found['status']}"
+    nets = settings.nets if hasattr(settings, "nets") else {settings.net: settings.file}
+    found = [_gather(name, file, out) for name, file in nets.items()]
+    save_csv(out / NAME, pd.DataFrame(found, columns=COLUMNS))
+    return ", ".join(f"{row['name']}: {row['status']}" for row in found)
 
 
 def available(folder: Path) -> dict[str, Path]:
@@ -73,19 +80,64 @@ def why_not(folder: Path, name: str) -> str:
 
     Raises UserError when the manifest is not there or does not know `name`.
     """
+    row = _row(folder, name)
+    return "" if row["status"] == AVAILABLE else row["detail"]
+
+
+def why_no_classifier(folder: Path, name: str) -> str:
+    """Why the classifier of a key of `LPIPS` is not available, and what to do; empty where it is.
+
+    Raises UserError as `why_not` does.
+    """
+    return _row(folder, name)["detail"]
+
+
+def skeleton(name: str) -> "torch.nn.Module":
+    """The network of a backbone, in evaluation mode, on the meta device: no numbers, no memory, no draws.
+
+    torchvision's, whole; for `FIDELITY` torch-fidelity's, which answers with its 2,048 features.
+    """
+    import torch
+
+    with torch.device("meta"):
+        if name == FIDELITY:
+            return _fidelity().eval()
+        import torchvision
+
+        # Inception's own initialisation is slow, and warns.
+        settings = {"init_weights": False} if BACKBONES[name] == "inception_v3" else {}
+        return torchvision.models.get_model(BACKBONES[name], weights=None, **settings).eval()
+
+
+def _fidelity() -> "torch.nn.Module":
+    import torch
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Unfilled(FeatureExtractorInceptionV3):
+        # The constructor unpickles a file, or downloads one: it is given an empty one.
+        def load_state_dict(self, state: Mapping, **how: Any) -> Any:
+            return super().load_state_dict(state, **how) if state else None
+
+    empty = io.BytesIO()
+    torch.save({}, empty)
+    empty.seek(0)
+    return Unfilled(FIDELITY, ["2048"], feature_extractor_weights_path=empty)
+
+
+def _row(folder: Path, name: str) -> dict[str, str]:
     table = load_csv(folder / NAME, COLUMNS)
     if name not in set(table["name"]):
         raise UserError(f"{folder / NAME}: no backbone {name!r}; there is {', '.join(table['name'])}")
-    return table.set_index("name")["detail"][name]
+    return table[table["name"] == name].iloc[0].to_dict()
 
 
 def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
     path = Path(file) if file else _torch_cache(name)
+    key, place, stage = _place(name)
     if path is None:
-        key, file, stage = _place(name)
         detail = (
             f"{BACKBONES[name]} is not in torch's cache and could not be downloaded; name a file of its "
-            f"weights under {key} in {file} and run `dvc repro`, or connect to the network and run "
+            f"weights under {key} in {place} and run `dvc repro`, or connect to the network and run "
             f"`dvc repro -f {stage}`"
         )
         print(detail, file=sys.stderr)
@@ -93,16 +145,23 @@ def _gather(name: str, file: str | None, out: Path) -> dict[str, str]:
     from safetensors.torch import save  # here, because torch takes seconds, and readers need none
 
     copy = out / f"{name}.safetensors"
-    copy.write_bytes(save(_encoder(_read(path, name), path, name)))
+    weights = _kept(_read(path, name), path, name)
+    copy.write_bytes(save(weights))
+    detail = ""
+    if name in LPIPS and not any(entry.startswith("classifier.") for entry in weights):
+        detail = (
+            f"{path.name} has no classifier; name a file of all of torchvision's {BACKBONES[name]} under "
+            f"{key} in {place} and run `dvc repro`"
+        )
     # A download and a cached file look the same here: running the stage again must not change its output.
     origin = f"{'file in params' if file else 'torch cache'}: {path.name}, sha256 {sha256(path)}"
-    return {"name": name, "status": AVAILABLE, "sha256": sha256(copy), "origin": origin, "detail": ""}
+    return {"name": name, "status": AVAILABLE, "sha256": sha256(copy), "origin": origin, "detail": detail}
 
 
 def _place(name: str) -> tuple[str, str, str]:
     """What names the file of a network's weights, in which params file; and the stage that gathers them."""
-    if name in LPIPS:
-        return "download.weights.file", "params.yaml", "download@weights"
+    if name in METRICS:
+        return f"download.weights.nets.{name}", "params.yaml", "download@weights"
     study = "studies/backbones"
     return f"download.{name}.file", f"{study}/params.yaml", f"{study}/dvc.yaml:weights@{name}"
 
@@ -113,7 +172,7 @@ def _torch_cache(name: str) -> Path | None:
 
     url = _url(name)
     path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(url).name
-    digest = path.stem.rsplit("-", 1)[1]  # torchvision's files carry the start of their sha256
+    digest = path.stem.rsplit("-", 1)[1]  # these files carry the start of their sha256
     if not path.is_file():
         before = socket.getdefaulttimeout()
         socket.setdefaulttimeout(TIMEOUT)
@@ -131,6 +190,10 @@ def _torch_cache(name: str) -> Path | None:
 
 
 def _url(name: str) -> str:
+    if name == FIDELITY:
+        from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+        return URL_INCEPTION_V3
     import torchvision
 
     return torchvision.models.get_model_weights(BACKBONES[name]).DEFAULT.url
@@ -154,7 +217,7 @@ def _read(path: Path, name: str) -> Any:
         raise UserError(f"{key}: {path}: {problem} ({type(error).__name__})") from error
 
 
-def _encoder(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
+def _kept(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
     """The kept tensors of a state dict as float32, once they are exactly those of the network."""
     import torch
 
@@ -163,6 +226,8 @@ def _encoder(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
         raise UserError(f"{where}: not a state dict, which maps names to tensors")
     expected = _shapes(name)
     given = {key: t for key, t in weights.items() if _is_kept(key, name)}
+    if not any(key.startswith("classifier.") for key in given):
+        expected = {key: shape for key, shape in expected.items() if not key.startswith("classifier.")}
     problems = [f"{key} is missing" for key in expected if key not in given]
     problems += [f"{key} is unknown" for key in given if key not in expected]
     for key in expected.keys() & given.keys():
@@ -172,24 +237,18 @@ def _encoder(weights: Any, path: Path, name: str) -> "dict[str, torch.Tensor]":
             problems.append(f"{key} holds something else than finite floating-point numbers")
     if problems:
         first = "; ".join(sorted(problems)[:3]) + ("; and more" if len(problems) > 3 else "")
-        raise UserError(f"{where}: not the weights of torchvision's {BACKBONES[name]}: {first}")
+        whose = "torch-fidelity's" if name == FIDELITY else "torchvision's"
+        raise UserError(f"{where}: not the weights of {whose} {BACKBONES[name]}: {first}")
     return {key: given[key].float().clone(memory_format=torch.contiguous_format) for key in expected}
 
 
 def _shapes(name: str) -> "dict[str, torch.Size]":
-    """The kept entries of torchvision's network: their names and shapes."""
-    import torch
-    import torchvision
-
-    # Its own initialisation is slow, and warns.
-    settings = {"init_weights": False} if name == "inception_v3" else {}
-    with torch.device("meta"):  # shapes only: no memory, and no random number is drawn
-        model = torchvision.models.get_model(BACKBONES[name], weights=None, **settings)
-    return {key: t.shape for key, t in model.state_dict().items() if _is_kept(key, name)}
+    """The kept entries of the network: their names and shapes."""
+    return {key: t.shape for key, t in skeleton(name).state_dict().items() if _is_kept(key, name)}
 
 
 def _is_kept(key: str, name: str) -> bool:
-    """Whether an entry is the encoder's, and not its classifier's or a count of training steps."""
-    if name.startswith(("resnet", "inception")):
+    """Whether an entry is used: not a count of training steps, and of classifiers those of `LPIPS` alone."""
+    if BACKBONES[name].startswith(("resnet", "inception")):
         return not key.startswith(("fc.", "AuxLogits.")) and not key.endswith(".num_batches_tracked")
-    return key.startswith("features.")
+    return key.startswith(("features.", "classifier.") if name in LPIPS else "features.")

@@ -1,0 +1,114 @@
+"""Tables of figures as the cells that the report's page shows, and that it can be sorted by."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tintype.floors import FLOORS
+from tintype.report import tables
+
+TRUTH = "truth"
+SIZES = {"parameters": "parameters", "gflops": "GFLOPs"}
+PARTS = 60  # rows of a table: a data set may have a thousand labels
+COUNTS = ("pictures", "photographs", "weights")
+
+
+def better(name: str) -> dict[str, Any]:
+    """A figure's `unit`, "" where it has none, and `better`: "up", "down", "truth", or the value to be near.
+
+    Raises KeyError for what is no figure of `tables.BETTER`.
+    """
+    *unit, direction = tables.BETTER[tables.kind(name)].split(", ")
+    target = direction.removeprefix("to ")
+    if target == direction:
+        return {"unit": ", ".join(unit), "better": direction}
+    return {"unit": ", ".join(unit), "better": TRUTH if target == "the truth's" else float(target)}
+
+
+def is_figure(name: str) -> bool:
+    """Whether a column is a figure, and no other thing told of a picture, such as its place."""
+    return tables.kind(name) in tables.BETTER
+
+
+def cell(value: object, low: object = math.nan, high: object = math.nan) -> dict[str, Any]:
+    """A table's cell: `text`, `range` in words, and `sort`, a number; each "" where there is none."""
+    if isinstance(value, str):
+        return {"text": value, "range": "", "sort": ""}
+    if pd.isna(value):
+        return {"text": "", "range": "", "sort": ""}
+    between = "" if pd.isna(low) else f"{_number(low)} to {_number(high)}"
+    return {"text": _number(value), "range": between, "sort": float(f"{value:.9g}")}
+
+
+def comparison(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row for each of a comparison, with a cell for each figure and each fact that the table has."""
+    return [_row(row, figures(table)) for row in table.to_dict("records")]
+
+
+def figures(table: pd.DataFrame) -> list[str]:
+    """The figures of a comparison: what has an interval."""
+    return [name for name in table.columns if f"{name}_low" in table.columns]
+
+
+def _row(row: dict[str, Any], figures: list[str]) -> dict[str, Any]:
+    cells = [cell(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in figures]
+    facts = {name: cell(row[name]) for name in (*SIZES, *COUNTS) if name in row}
+    return {"model": row["model"], "floor": row["model"] in FLOORS, "cells": cells, "facts": facts}
+
+
+def differences(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """By figure: the pairs, and how many of them differ beyond chance."""
+    found = []
+    for name, rows in table.groupby("figure", sort=False):
+        pairs = [
+            row | {"cell": cell(row["difference"], row["low"], row["high"])}
+            for row in rows.to_dict("records")
+        ]
+        differ = int((rows["better"] != "").sum())
+        found.append({"name": name, "pairs": pairs, "differ": differ} | better(name))
+    return found
+
+
+def grids(table: pd.DataFrame, part: str) -> list[dict[str, Any]]:
+    """By figure: a row for each part, a cell for each model, with what is lost where that is told.
+
+    Of more than PARTS parts, those with the most pictures; `left_out` counts the others.
+    """
+    found = []
+    for name, rows in table.groupby("figure", sort=False):
+        models = list(dict.fromkeys(rows["model"]))
+        lines = []
+        for head, some in rows.groupby(part, sort=False):
+            by_model = {row["model"]: row for row in some.to_dict("records")}
+            cells = [_grid_cell(by_model.get(model)) for model in models]
+            lines.append({"head": head, "pictures": int(some["pictures"].iloc[0]), "cells": cells})
+        kept = sorted(range(len(lines)), key=lambda number: -lines[number]["pictures"])[:PARTS]
+        shown = [lines[number] for number in sorted(kept)]
+        found.append({"name": name, "models": models, "lines": shown, "left_out": len(lines) - len(shown)})
+    return found
+
+
+def _grid_cell(row: dict[str, Any] | None) -> dict[str, Any]:
+    if row is None:
+        return cell(math.nan) | {"loss": None}
+    return cell(row["value"], row["low"], row["high"]) | {"loss": _loss(row)}
+
+
+def _loss(row: dict[str, Any]) -> dict[str, Any] | None:
+    """What a model loses, or gains, as a cell; `clear` where the interval excludes zero."""
+    value, low, high = (row.get(f"loss{end}", math.nan) for end in ("", "_low", "_high"))
+    if pd.isna(value):
+        return None
+    clear = bool(low > 0 or high < 0)
+    if value < 0:
+        return cell(-value, -high, -low) | {"word": "gains", "clear": clear}
+    return cell(value, low, high) | {"word": "loses", "clear": clear}
+
+
+def _number(value: float) -> str:
+    text = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.4g}"
+    if isinstance(value, float) and value.is_integer() and abs(value) >= 10_000:
+        text = f"{value:,.0f}"  # a whole number in a column where another is missing
+    return text.replace("-", "\N{MINUS SIGN}")
