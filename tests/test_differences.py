@@ -97,7 +97,7 @@ def test_the_verdict_names_the_best_and_tells_chance_from_difference():
     assert nearest.startswith(f"Nearest to the truth: {best}, ciede2000 ")
     gain = models["poor"]["ciede2000"] - models[best]["ciede2000"]
     assert f"; of poor by {gain.mean():.3g} [" in nearest
-    assert f"({(gain > 0).sum()} of 120 pictures);" in nearest
+    assert f"(better on {(gain > 0).sum()} of 120);" in nearest
     assert f"; ahead of {other} by " in nearest and nearest.count("not significant") == 1
 
 
@@ -110,7 +110,7 @@ def test_the_verdict_is_plain_where_one_model_is_best():
 def test_a_model_that_a_floor_beats_is_not_praised():
     choice, nearest, *_ = said({"grey": rows(ciede2000=-9.0), "poor": noisy(rows(), 1)})
     assert choice.endswith("; that it is nearer than grey is not shown.")
-    assert "; ahead of grey by -8." in nearest and "(0 of 120 pictures, significantly behind)" in nearest
+    assert "; ahead of grey by -8." in nearest and "(better on 0 of 120, significantly behind)" in nearest
 
 
 def test_few_photographs_come_with_a_warning_and_floors_alone_with_no_model():

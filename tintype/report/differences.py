@@ -131,7 +131,7 @@ def _ahead(row: pd.Series, name: str) -> str:
     ends = [row["difference"], row["low"], row["high"]]
     ends = ends if _upwards(row["figure"]) else [-ends[0], -ends[2], -ends[1]]
     sure = {row["model"]: "", "": ", not significant"}.get(row["better"], ", significantly behind")
-    return f"{name} by {_interval(*ends)} ({row['won']} of {row['pictures']} pictures{sure})"
+    return f"{name} by {_interval(*ends)} (better on {row['won']} of {row['pictures']}{sure})"
 
 
 def _upwards(figure: str) -> bool:
