@@ -41,12 +41,13 @@ lint: install  ## style and common mistakes
 	ruff check .
 	ruff format --check .
 
-bench: install  ## how fast training, reading and preparing are, beside plain ways; under ten minutes
+bench: install  ## how fast training, reading, preparing and scoring are; some ten minutes
 	dvc repro --quiet prepare@photos
 	python -m benchmarks.train
 	python -m benchmarks.reading
 	python -m benchmarks.prepare --count 2000
 	python -m benchmarks.scale
+	python -m benchmarks.evaluate --pictures 200
 
 dashboard: install  ## compare the models in MLflow
 	python -m tintype.dashboard

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
@@ -19,6 +18,8 @@ def size(colorizer: Colorizer, picture: Batch) -> dict[str, float]:
     A multiplication and an addition are two operations, as PyTorch's counter has it; it counts convolutions
     and products of matrices, which is nearly all there is.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # here, for it takes seconds
+
     with FlopCounterMode(display=False) as counter:
         colorizer.planes(picture)
     parameters = sum(weight.numel() for weight in colorizer.network.parameters())

@@ -9,7 +9,7 @@ two pictures in a set, for another shape, for two sets of another D, and for val
 from collections.abc import Hashable, Sequence
 
 import torch
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 _ROWS = 1024  # of a kernel matrix that are there at a time
@@ -90,7 +90,7 @@ def kernel_distance_interval(
     centre = len(size) * whole - ((1 - 1 / share) * without).sum()
     pseudo = share * whole - (share - 1) * without
     error = ((pseudo - centre).square() / (share - 1)).mean().sqrt()
-    reach = float(stats.t.ppf(0.975, len(size) - 1)) * error.item()
+    reach = float(special.stdtrit(len(size) - 1, 0.975)) * error.item()
     return whole.item() - reach, whole.item() + reach
 
 
