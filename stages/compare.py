@@ -74,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
                 tracked.metrics(
                     0, {f"test_{key}": value for key, value in tables.summary(rows[name]).items()}
                 )
+                tracked.dataset("test pictures", sha256(args.data / CONTENTS), "test")
     tracking.mark_current(params.runtime.tracking, identities)
 
     missing = [f"lpips_{net}"] if lpips_missing else []

@@ -25,8 +25,8 @@ from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256, write_json
 from tintype.images import encode_png
 from tintype.judges import Judges
-from tintype.report import gallery, tables
-from tintype.store import Split, read_summary
+from tintype.report import gallery, sheets, tables
+from tintype.store import CONTENTS, Split, read_summary
 
 
 @torch.no_grad()
@@ -77,15 +77,18 @@ def main(argv: list[str] | None = None) -> None:
             shown = scoring.answers(predict, regions, f"{args.model}'s regions", device, size=1)
         kept = gallery.kept(judges.passing(answers), gallery.chosen(test), folder / gallery.FILE)
         rows = judges.right(scoring.rows(kept, test, weigh, judges.each), test.index["label"])
+        sheet = []
         for number, (_, lab) in enumerate(shown):
-            encode_png(folder / f"{number:04d}.png", to_uint8(lab_to_rgb(into_gamut(lab)))[0])
+            sheet.append(to_uint8(lab_to_rgb(into_gamut(lab)))[0])
+            encode_png(folder / f"{number:04d}.png", sheet[-1])
     rows = rows.assign(weights=identity[:12])
     films = pd.DataFrame(columns=film_scoring.COLUMNS)
     if costs and params.prepare.photos.input.training in film_scoring.FILMS:
         films = film_scoring.rows(predict, test, weigh, args.model, device)
 
     summary = tables.summary(rows) | {"ciede2000_store": round(float(rows["ciede2000_store"].mean()), 6)}
-    summary |= judges.of_set(test.index["photograph"]) | costs | judges.missing
+    summary |= judges.of_set(test.index["photograph"]) | costs
+    summary |= dict.fromkeys(judges.missing, tables.MISSING)  # why, the report says
     for path, table in ((args.pictures, rows), (args.films, films)):
         with new_file(path) as file:
             table.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
@@ -98,6 +101,8 @@ def main(argv: list[str] | None = None) -> None:
         )
         for name, reason in judges.missing.items():
             tracked.tag(f"test_{name}", reason)
+        tracked.dataset("test pictures", sha256(args.data / CONTENTS), "test")
+        tracked.image("test", 0, sheets.grid([sheet[at : at + 3] for at in range(0, len(sheet[:9]), 3)]))
         tracked.artifact(args.pictures, "evaluation")
         tracked.artifact(args.metrics, "evaluation")
     tracking.mark_current(params.runtime.tracking, {args.model: identity})

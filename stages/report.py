@@ -57,7 +57,8 @@ def main(argv: list[str] | None = None) -> None:
 
     models = {model: tables.read(args.pictures / f"{model}.csv") for model in params.evaluate.models}
     summaries = {model: json.loads((args.metrics / f"{model}.json").read_text()) for model in models}
-    missing = {name: why for name, why in summaries["cnn"].items() if isinstance(why, str)}
+    absent = [name for name, value in next(iter(summaries.values())).items() if value == tables.MISSING]
+    missing = {name: assembly.why_missing(name, args.weights) for name in absent}
     table = tables.comparison(models, list(missing), {model: of_sets(summaries[model]) for model in models})
     paired = differences.paired(models)
     verdict = differences.verdict(table, paired, FLOORS)

@@ -58,6 +58,14 @@ def old(pictures: Split, folder: Path, models: Sequence[str]) -> list[Old]:
     return found
 
 
+def why_missing(figure: str, weights: Path) -> str:
+    """Why a figure that a network makes is not available, by what download@weights recorded."""
+    kind, _, net = figure.partition("_")
+    reason = backbones.why_no_classifier if kind == "top1" else backbones.why_not
+    one = "it compares photographs, and the test pictures come from one"
+    return f"{tables.MISSING}: {reason(weights, net) or one}"
+
+
 def values(params: Params) -> str:
     """All values of params.yaml that shape a result, as YAML."""
     text, yaml = io.StringIO(), YAML()

@@ -31,6 +31,7 @@ BETTER = {
     "fid": "down",
     "kid": "down",
 }
+MISSING = "not available"
 NETS = ("lpips", "top1", "fid", "kid")  # figures made by a network, whose name follows: lpips_squeeze
 
 
@@ -123,7 +124,7 @@ def comparison(
         row |= {"pictures": len(rows[TILE].drop_duplicates()), "photographs": rows["photograph"].nunique()}
         for name, value in summary(rows).items():
             row |= {name: value, f"{name}_low": bounds[name][0], f"{name}_high": bounds[name][1]}
-        row |= {f"{name}{end}": "not available" for name in missing for end in ("", "_low", "_high")}
+        row |= {f"{name}{end}": MISSING for name in missing for end in ("", "_low", "_high")}
         table.append(row | dict((more or {}).get(model, {})))
     true = next(iter(models.values())).filter(regex="^true_").mean().round(6)
     table.append({"model": "truth"} | {name.removeprefix("true_"): value for name, value in true.items()})

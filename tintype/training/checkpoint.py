@@ -37,7 +37,7 @@ _OBSERVERS = (
         "params_types",
         "params_wording",
     ),
-    *("progress", "studies", "tracking"),
+    *("progress", "protocols", "studies", "tracking", "tracking_queue"),
 )
 
 
