@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
         for name, identity in identities.items():
             predict = models[name].colours if name in models else FLOORS[name](args.data, drawings)
             found = scoring.rows(scoring.answers(predict, test, name, device), test, weigh, judges)
-            found = found.assign(weights=identity[:12])
+            found = found.assign(weights=identity.split()[-1][:12])
             found.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
             rows[name] = tables.read(folder / f"{name}.csv")
             with tracking.evaluation_run(params.runtime.tracking, model=name, identity=identity) as tracked:

@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
         costs = cost.size(colorizer, picture)
         speed = {"test_ms_per_picture": cost.milliseconds(predict, picture)}
 
-    judges = Judges(params.evaluate.metrics, args.weights, device)
+    judges = Judges(params.evaluate.metrics, args.weights, device, test.index["label"])
     weigh = scoring.pixel_weights(test, params.classes.grid, params.classes.sigma)
     with new_folder(args.samples) as folder:
         if predict is None:
@@ -76,12 +76,12 @@ def main(argv: list[str] | None = None) -> None:
             answers = scoring.answers(predict, test, args.model, device)
             shown = scoring.answers(predict, regions, f"{args.model}'s regions", device, size=1)
         kept = gallery.kept(judges.passing(answers), gallery.chosen(test), folder / gallery.FILE)
-        rows = judges.right(scoring.rows(kept, test, weigh, judges.each), test.index["label"])
+        rows = judges.right(scoring.rows(kept, test, weigh, judges.each))
         sheet = []
         for number, (_, lab) in enumerate(shown):
             sheet.append(to_uint8(lab_to_rgb(into_gamut(lab)))[0])
             encode_png(folder / f"{number:04d}.png", sheet[-1])
-    rows = rows.assign(weights=identity[:12])
+    rows = rows.assign(weights=identity.split()[-1][:12])  # of words and a digest
     films = pd.DataFrame(columns=film_scoring.COLUMNS)
     if costs and params.prepare.photos.input.training in film_scoring.FILMS:
         films = film_scoring.rows(predict, test, weigh, args.model, device)

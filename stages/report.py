@@ -10,7 +10,6 @@ made; those are all of params.yaml but `runtime`.
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,11 @@ from tintype.store import Split
 
 LONGEST = 256
 PHOTOGRAPH = "skimage/data/astronaut.png"  # to show on what film and age do
-COMMANDS = ["make repro", "make dashboard"]
+COMMANDS = [
+    "make repro       # in a checkout of the project: installs, trains, scores, writes this page",
+    "make dashboard   # shows the trainings in MLflow",
+    "ls models        # each model's folder holds its model.safetensors",
+]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -57,17 +60,20 @@ def main(argv: list[str] | None = None) -> None:
 
     models = {model: tables.read(args.pictures / f"{model}.csv") for model in params.evaluate.models}
     summaries = {model: json.loads((args.metrics / f"{model}.json").read_text()) for model in models}
-    absent = [name for name, value in next(iter(summaries.values())).items() if value == tables.MISSING]
-    missing = {name: assembly.why_missing(name, args.weights) for name in absent}
-    table = tables.comparison(models, list(missing), {model: of_sets(summaries[model]) for model in models})
+    absent = [name for summary in summaries.values() for name in summary if summary[name] == tables.MISSING]
+    missing = {name: assembly.why_missing(name, args.weights) for name in dict.fromkeys(absent)}
+    table = tables.comparison(
+        models, list(missing), {model: assembly.of_sets(summaries[model]) for model in models}
+    )
     paired = differences.paired(models)
     verdict = differences.verdict(table, paired, FLOORS)
     first = next(iter(models.values()))
     parts = breakdowns.by_part(models, breakdowns.parts(test.index, first))
     scored = {model: rows for model, rows in models.items() if model not in FLOORS}
-    films = {model: pd.read_csv(args.films / f"{model}.csv") for model in scored}
+    films = {model: tables.read_rows(args.films / f"{model}.csv") for model in scored}
     films = breakdowns.by_film(films, params.prepare.photos.input.training)
-    said = notes(models, missing)
+    learned_from = set(Split(args.data, "train").index["photograph"])
+    said = assembly.notes(models, missing, len(learned_from & set(test.index["photograph"])))
 
     write_csv(args.out / "comparison.csv", table)
     write_csv(args.out / "differences.csv", paired)
@@ -80,8 +86,10 @@ def main(argv: list[str] | None = None) -> None:
     encode_png(args.out / "real_bw.png", real_sheet(old, args.real_bw, params.real_bw.models))
     encode_png(args.out / "film.png", film_sheet(decode(bundled.locate(PHOTOGRAPH))))
     real = {model: pd.read_csv(args.real_bw / model / "figures.csv") for model in params.real_bw.models}
-    means = pd.DataFrame({model: rows.mean(numeric_only=True) for model, rows in real.items()}).T
-    write_csv(args.out / "real_bw.csv", means.rename_axis("model").reset_index())
+    write_csv(
+        args.out / "real_bw.csv",
+        pd.DataFrame([assembly.of_real(model, rows) for model, rows in real.items()]),
+    )
 
     content = page.Page(
         verdict=verdict,
@@ -103,34 +111,6 @@ def main(argv: list[str] | None = None) -> None:
     page.write(args.out, content)
     print("\n".join(verdict))
     print(f"{args.out}: index.html, comparison.csv and .md, differences.csv, breakdowns.csv, films.csv, ...")
-
-
-def of_sets(summary: dict[str, float | str]) -> dict[str, float]:
-    """What a summary has that rows per picture do not: figures of the whole set, and what a model costs."""
-    wanted = ("fid", "kid", "parameters", "gflops")
-    found = {name: value for name, value in summary.items() if tables.kind(name) in wanted}
-    found = {name: value for name, value in found.items() if not isinstance(value, str)}
-    # Some have no interval, FID never: drawing pictures again would raise it by itself.
-    figures = [
-        name for name in found if tables.kind(name) in wanted[:2] and not name.endswith(("_low", "_high"))
-    ]
-    return {f"{name}_{end}": math.nan for name in figures for end in ("low", "high")} | found
-
-
-def notes(models: dict[str, pd.DataFrame], missing: dict[str, str]) -> list[str]:
-    """What a reader has to know to read the table."""
-    rows = next(iter(models.values()))
-    said = [
-        f"{len(rows)} test pictures, of {rows['photograph'].nunique()} photographs; "
-        "[95 % bootstrap interval over photographs].",
-        f"{', '.join(FLOORS)} are floors: what one gets without learning anything.",
-        "One model is called better than another only where the interval of their paired difference "
-        "excludes zero; of many comparisons, one in twenty does so by chance.",
-        "psnr and ssim reward grey; read them beside the floor, never alone.",
-        f"The truth is kept in 8-bit Lab, {rows['ciede2000_store'].mean():.3f} CIEDE2000 from the pictures "
-        "on average: smaller differences mean nothing.",
-    ]
-    return [*said, *(f"{name}: {why}" for name, why in missing.items())]
 
 
 def test_sheet(regions: Split, samples: Path, models: list[str]) -> np.ndarray:

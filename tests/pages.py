@@ -69,7 +69,7 @@ def differences() -> pd.DataFrame:
 
 def breakdowns() -> pd.DataFrame:
     rows = [("label", part, 15, model) for part in ("street", HOSTILE) for model in MODELS]
-    named = pd.DataFrame(rows, columns=["breakdown", "part", "pictures", "model"])
+    named = pd.DataFrame(rows, columns=["breakdown", "part", "pictures", "model"]).assign(photographs=9)
     return named.assign(figure="ciede2000", value=9.0, low=np.nan, high=np.nan)
 
 
@@ -77,7 +77,7 @@ def films() -> pd.DataFrame:
     rows = [("cnn", "lab", 9.0, np.nan, np.nan, np.nan), ("cnn", "red", 11.0, 2.0, 1.5, 2.5)]
     rows += [("gan", "lab", 8.0, np.nan, np.nan, np.nan), ("gan", "red", 7.5, -0.5, -1.0, 0.25)]
     columns = ["model", "film", "value", "loss", "loss_low", "loss_high"]
-    return pd.DataFrame(rows, columns=columns).assign(figure="ciede2000", low=5.0, high=12.0, pictures=30)
+    return pd.DataFrame(rows, columns=columns).assign(figure="ciede2000", low=5.0, high=12.0, pictures=30, photographs=9)
 
 
 def curves() -> dict[str, pd.DataFrame]:

@@ -93,24 +93,50 @@ def test_the_verdict_names_the_best_and_tells_chance_from_difference():
     choice, nearest, *_ = said(models)
     best = min(("good", "twin"), key=lambda name: models[name]["ciede2000"].mean())
     other = {"good": "twin", "twin": "good"}[best]
-    assert choice == f"Use {best} or {other}: {best} is nearest to the truth, but not significantly so."
+    expected = f"{best} is nearest to the truth, but not significantly nearer than {other}."
+    assert choice == f"Use {best} or {other}: {expected}"
     assert nearest.startswith(f"Nearest to the truth: {best}, ciede2000 ")
     gain = models["poor"]["ciede2000"] - models[best]["ciede2000"]
-    assert f"; of poor by {gain.mean():.3g} [" in nearest
+    assert f"; ahead of poor by {gain.mean():.3g} [" in nearest
     assert f"(better on {(gain > 0).sum()} of 120);" in nearest
     assert f"; ahead of {other} by " in nearest and nearest.count("not significant") == 1
 
 
+def test_a_model_that_another_excels_is_not_recommended_even_if_the_best_does_not_excel_it():
+    rng = np.random.default_rng(0)
+    each = np.repeat(rng.normal(0, 12, 30), 4)  # what suits the best on some photographs, and not on others
+    some = rows()
+    models = {
+        "best": some.assign(ciede2000=some["ciede2000"] - 3 + each - each.mean()),
+        "next": some.assign(ciede2000=some["ciede2000"] - 1),
+        "last": some,
+    }
+    choice = said(models)[0]
+    assert choice.startswith("Use best or next: best is nearest")
+    assert choice.endswith("not significantly nearer than next and last.")
+
+
 def test_the_verdict_is_plain_where_one_model_is_best():
     models = {"grey": rows(ciede2000=5.0), "good": rows(ciede2000=-2.0), "poor": noisy(rows(), 1)}
-    assert said(models)[0] == "Use good: it is nearest to the truth, significantly so."
-    assert said({"grey": rows(ciede2000=5.0), "good": rows()})[0] == "Use good: it is nearest to the truth."
+    best = "Use good: it is nearest to the truth, significantly nearer than every other model."
+    assert said(models)[0] == best
+    assert said({"grey": rows(ciede2000=5.0), "good": rows()})[0] == "Use good: it is the only model."
 
 
-def test_a_model_that_a_floor_beats_is_not_praised():
+def test_a_model_that_a_floor_beats_is_not_recommended():
     choice, nearest, *_ = said({"grey": rows(ciede2000=-9.0), "poor": noisy(rows(), 1)})
-    assert choice.endswith("; that it is nearer than grey is not shown.")
-    assert "; ahead of grey by -8." in nearest and "(better on 0 of 120, significantly behind)" in nearest
+    assert choice == "Use none of them: grey alone is nearer to the truth than poor, significantly so."
+    assert "; behind grey by 8." in nearest and "(better on 0 of 120)" in nearest
+
+
+def test_a_floor_that_is_not_surely_beaten_is_named():
+    assert said({"grey": noisy(rows(), 2), "one": noisy(rows(), 1)})[0].endswith(
+        "; that it is nearer than grey is not shown."
+    )
+
+
+def test_no_difference_is_written_without_a_sign():
+    assert "ahead of b by 0 [0, 0]" in said({"a": rows(), "b": rows()})[1]
 
 
 def test_few_photographs_come_with_a_warning_and_floors_alone_with_no_model():

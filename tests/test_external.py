@@ -69,6 +69,28 @@ def test_the_colours_count_and_the_lightness_is_the_true_one(pictures, tmp_path,
     assert error < (0.6 if suffix == ".png" else 4) < apart, "each has its own"
 
 
+def test_what_the_report_shows_may_differ_in_size(tmp_path, make_store):
+    rng = np.random.default_rng(1)
+    records = [rng.integers(120, 130, (4, side, side + 9), dtype=np.uint8) for side in (20, 33)]
+    make_store(tmp_path, "test_region", records, [("a.jpg", 0, 0), ("b.jpg", 0, 0)])
+    split = Split(tmp_path, "test_region")
+    colour(split, tmp_path / "theirs" / external.SHOWN)
+    sizes = [tuple(lab.shape[2:]) for _, lab in external.answers(tmp_path / "theirs", split)]
+    assert sizes == [(20, 29), (33, 42)]
+
+
+def test_a_file_that_is_no_picture_is_named_and_so_are_two_of_one_name(pictures, tmp_path):
+    split = pictures(SQUARES)
+    colour(split, tmp_path / "theirs")
+    broken = tmp_path / "theirs/cats/b.png"
+    broken.write_bytes(b"not a picture")
+    with pytest.raises(UserError, match=r"b\.png: not a picture that can be read: "):
+        next(external.answers(tmp_path / "theirs", split))
+    broken.with_suffix(".webp").write_bytes(b"")
+    with pytest.raises(UserError, match=r"b\.webp: b\.png has the same name"):
+        external.answers(tmp_path / "theirs", split)
+
+
 def test_pictures_that_are_missing_are_named(pictures, tmp_path):
     split = pictures(SQUARES)
     colour(split, tmp_path / "theirs")

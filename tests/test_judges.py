@@ -32,9 +32,9 @@ def weights(tmp_path_factory):
     return folder
 
 
-def judges(weights, **wanted) -> Judges:
+def judges(weights, labels=(), **wanted) -> Judges:
     nothing = {"lpips": "squeeze", "fid": None, "kid": None, "top1": None}
-    return Judges(SimpleNamespace(**nothing | wanted), weights, "cpu")
+    return Judges(SimpleNamespace(**nothing | wanted), weights, "cpu", labels)
 
 
 def answered() -> list[tuple[Batch, torch.Tensor]]:
@@ -77,14 +77,16 @@ def test_kid_of_one_photograph_is_missed_with_its_reason(weights):
 def test_a_class_is_right_where_it_is_the_labels(weights, tmp_path):
     classes = tmp_path / "classes.txt"
     classes.write_text("".join(f"n{number:08d} thing\n" for number in range(1000)))
-    found = judges(weights, top1=SimpleNamespace(net="squeeze", classes=str(classes)))
+    wanted = SimpleNamespace(net="squeeze", classes=str(classes))
+    found = judges(weights, ["n00000003", "n00000007", "n00000006"], top1=wanted)
     assert list(found.each) == ["lpips_squeeze", "top1_squeeze", "true_top1_squeeze"]
     rows = pd.DataFrame({"top1_squeeze": [3, 4, 5], "true_top1_squeeze": [3, 4, 6], "psnr": [1.0, 2, 3]})
-    right = found.right(rows, ["n00000003", "n00000007", "n00000006"])
+    right = found.right(rows)
     assert right["top1_squeeze"].tolist() == [100, 0, 0]
     assert right["true_top1_squeeze"].tolist() == [100, 0, 100] and right["psnr"].equals(rows["psnr"])
     with pytest.raises(UserError, match="cat"):
-        found.right(rows, ["cat", "n00000007", "n00000006"])
+        judges(weights, ["cat", "n00000007", "n00000006"], top1=wanted)
+    assert "no labels" in judges(weights, ["", ""], top1=wanted).missing["top1_squeeze"]
 
 
 def test_nothing_wanted_costs_nothing(weights):

@@ -72,7 +72,9 @@ def test_it_shows_everything_and_asks_for_nothing_else(opened):
     text = opened.locator("main").inner_text()
     for part in ("gan, with ciede2000 9.", "Better than mean.", "1,926,657", "make repro", "0" * 64):
         assert part in text, part
-    assert "loses 2 (1.5 to 2.5)" in text and "gains 0.5 (\N{MINUS SIGN}0.25 to 1)" in text
+    assert "loses 2 (1.5 to 2.5)" in text and "gains 0.5 (\N{MINUS SIGN}0.25 to 1, not significant)" in text
+    assert all("not sig" not in one for one in opened.locator(".loss.sure").all_text_contents())
+    assert 0 < opened.locator(".loss.sure").count() < opened.locator(".loss").count()
     assert opened.locator("#pictures li").count() == 8
     assert all(opened.locator("img").evaluate_all("all => all.map(one => one.complete)"))
     opened.wait_for_function("[...document.images].every(image => image.naturalWidth === 64)")

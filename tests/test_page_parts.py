@@ -138,6 +138,7 @@ def test_of_many_parts_those_with_the_most_pictures_are_shown_in_their_order():
     counts[0], counts[7], counts[-1] = 1, 1, 9
     rows = pd.DataFrame({"part": [f"p{i:02d}" for i in range(number)], "pictures": counts})
     rows = rows.assign(model="cnn", figure="psnr", value=1.0, low=0.0, high=2.0)
+    rows = rows.assign(photographs=9)
     (grid,) = cells.grids(rows, "part")
     assert grid["left_out"] == 2
     assert [line["head"] for line in grid["lines"]] == [f"p{i:02d}" for i in range(number) if i not in (0, 7)]

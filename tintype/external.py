@@ -19,12 +19,11 @@ from tintype.batch import Batch
 from tintype.color import lab_to_rgb, rgb_to_lab, to_uint8
 from tintype.console import UserError, run
 from tintype.files import new_folder
-from tintype.images import decode, encode_png
+from tintype.images import SUFFIXES, UnreadablePicture, decode, encode_png
 from tintype.scoring import BATCH
 from tintype.store import Split
 
 SHOWN = "shown"  # the folder, in that of the test tiles, of the larger regions that the report shows
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _STRETCH = 1.05  # how much further a side may be scaled than the other, before it is another picture
 
 
@@ -49,16 +48,23 @@ def answers(folder: Path, split: Split, device: torch.device | str = "cpu") -> I
     """The batches of a split, in its order, with the colours that a folder's pictures have: Lab (N, 3, H, W).
 
     Of what the other system made, ab counts; lightness is the true one, as for every model. A picture of
-    another size is scaled to that of the test picture. Raises UserError where there are none for some test
-    pictures, naming them, or one is of another shape.
+    another size is scaled to that of the test picture. Raises UserError at once where there are none for some
+    test pictures, naming them, or two of one name; and later where one cannot be read or has another shape.
     """
-    files = _found(folder / SHOWN if _is_shown(split) else folder, names(split))
-    for start in range(0, len(split), BATCH):
-        numbers = np.arange(start, min(start + BATCH, len(split)))
-        batch = Batch.read(split, numbers, device)
-        pictures = np.stack([_read(files[number], batch.L.shape[-2:]) for number in numbers])
-        rgb = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2) / 255
-        yield batch, torch.cat([batch.L, rgb_to_lab(rgb)[:, 1:]], dim=1)
+    shown = _is_shown(split)
+    files = _found(folder / SHOWN if shown else folder, names(split))
+    size = 1 if shown else BATCH  # what is shown differs in size
+    return (_batch(split, files, start, size, device) for start in range(0, len(split), size))
+
+
+def _batch(
+    split: Split, files: list[Path], start: int, size: int, device: torch.device | str
+) -> tuple[Batch, Tensor]:
+    numbers = np.arange(start, min(start + size, len(split)))
+    batch = Batch.read(split, numbers, device)
+    pictures = np.stack([_read(files[number], batch.L.shape[-2:]) for number in numbers])
+    rgb = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2) / 255
+    return batch, torch.cat([batch.L, rgb_to_lab(rgb)[:, 1:]], dim=1)
 
 
 def _is_shown(split: Split) -> bool:
@@ -69,8 +75,12 @@ def _found(folder: Path, wanted: list[str]) -> list[Path]:
     """The folder's picture of each name."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; evaluate.models names it as one of coloured pictures")
-    pictures = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in _SUFFIXES]
-    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in pictures}
+    files: dict[str, Path] = {}
+    for file in sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise UserError(f"{file}: {files[name].name} has the same name; keep one of the two")
+        files[name] = file
     if missing := [name for name in wanted if name not in files]:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise UserError(
@@ -82,7 +92,10 @@ def _found(folder: Path, wanted: list[str]) -> list[Path]:
 
 def _read(file: Path, size: tuple[int, int]) -> np.ndarray:
     """A picture, uint8 (*size, 3)."""
-    picture = decode(file)
+    try:
+        picture = decode(file)
+    except UnreadablePicture as error:
+        raise UserError(f"{file}: not a picture that can be read: {error}") from None
     scale = size[0] / picture.shape[0], size[1] / picture.shape[1]
     if max(scale) > _STRETCH * min(scale):
         found, wanted = (f"{width} x {height}" for height, width in (picture.shape[:2], size))

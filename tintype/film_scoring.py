@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tintype import film, scoring
 from tintype.batch import Batch
-from tintype.color import into_gamut, lab_to_rgb
+from tintype.color import lab_to_rgb
 from tintype.progress import progress
 from tintype.store import Split
 
@@ -41,7 +41,7 @@ def rows(
             # To 8 bits, as a scan, and the store, have it.
             plane = (film.grey_plane(lab_to_rgb(batch.lab), conversion) * 2.55).round() / 2.55
             predicted = predict(replace(batch, input=plane))
-            figures = scoring.colour_figures(batch, predicted, into_gamut(predicted), weigh(batch.ab))
+            figures = scoring.colour_figures(batch, predicted, weigh(batch.ab))
             places = test.index.iloc[part][COLUMNS[:3]].reset_index(drop=True).assign(film=conversion)
             found.append(pd.concat([places, pd.DataFrame(scoring.as_arrays(figures))], axis=1))
     return pd.concat(found, ignore_index=True)

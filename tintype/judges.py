@@ -10,17 +10,22 @@ from torch import Tensor, nn
 
 from tintype import feature_networks, lpips_metric, set_metrics
 from tintype.batch import Batch
+from tintype.report.tables import MISSING
 from tintype.scoring import Answers, Judge, pictures
 
 
 class Judges:
     """The networks that `evaluate.metrics` wants, with the weights in a folder that download@weights filled.
 
+    labels: of the test pictures, for `top1`. Raises UserError for labels that the list of classes lacks.
+
     Attributes: `each`, by column, judges of single pictures for `scoring.rows`; `missing`, by figure, why it
     is not available.
     """
 
-    def __init__(self, wanted: Any, folder: Path, device: torch.device | str) -> None:
+    def __init__(
+        self, wanted: Any, folder: Path, device: torch.device | str, labels: Sequence[str] = ()
+    ) -> None:
         self.each: dict[str, Judge] = {}
         self.missing: dict[str, str] = {}
         self._wanted, self._features = wanted, {}
@@ -30,7 +35,12 @@ class Judges:
         if wanted.top1:
             name = f"top1_{wanted.top1.net}"
             classify = self._found(name, *feature_networks.load_classifier(wanted.top1.net, folder), device)
-            if classify:
+            if not any(labels):
+                self.missing[name] = f"{MISSING}: the test pictures have no labels"
+            elif classify:
+                path = Path(wanted.top1.classes)
+                classes = feature_networks.read_classes(path)
+                self._own = feature_networks.indices(labels, classes, path).numpy()
                 self.each |= {
                     name: lambda rgb, _: classify(rgb),
                     f"true_{name}": lambda _, rgb: classify(rgb),
@@ -62,7 +72,7 @@ class Judges:
             if self._wanted.kid == net:
                 # Pairs within a photograph are left out, its own truth among them: of one, none are left.
                 if len(set(photographs)) < 2:
-                    self.missing[f"kid_{net}"] = "not available: it compares photographs, and there is one"
+                    self.missing[f"kid_{net}"] = f"{MISSING}: it compares photographs, and there is one"
                     continue
                 figures[f"kid_{net}"] = _rounded(set_metrics.kernel_distance(*both, photographs))
                 if len(set(photographs)) > 2:
@@ -70,14 +80,10 @@ class Judges:
                     figures |= zip((f"kid_{net}_low", f"kid_{net}_high"), map(_rounded, bounds), strict=True)
         return figures
 
-    def right(self, rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    def right(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows, with 100 in place of a class that is a picture's own, by its label, and 0 of another."""
         columns = [name for name in rows if name.startswith(("top1_", "true_top1_"))]
-        if not columns:
-            return rows
-        path = Path(self._wanted.top1.classes)
-        own = feature_networks.indices(labels, feature_networks.read_classes(path), path).numpy()
-        return rows.assign(**{name: 100 * (rows[name] == own).astype(int) for name in columns})
+        return rows.assign(**{name: 100 * (rows[name] == self._own).astype(int) for name in columns})
 
     def _found(self, figure: str, network: nn.Module | None, missing: str, device: Any) -> Callable | None:
         if network is None:

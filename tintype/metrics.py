@@ -110,19 +110,19 @@ def hue_entropy(ab: torch.Tensor) -> torch.Tensor:
     """How many hues a picture has: the entropy of its hues, in bits, in [0, 5.17].
 
     -sum p log2 p over HUES equal parts of the hue circle, atan2(b, a), where p is the share of the picture's
-    chroma, not of its pixels, that falls into a part: the hue of a near-grey is noise. 0 where there is one
-    hue, or no colour at all (a mean chroma below 0.001). Higher is not better: the nearer to the true
+    chroma, not of its pixels, that falls into a part. Pixels that pass for grey (GREY_CHROMA) do not count:
+    their hue is noise. 0 where there is one hue, or none. Higher is not better: the nearer to the true
     picture's value, the better. A model that tints everything brown may match a picture's colourfulness,
     and not this.
     """
     ab = _pictures(ab, channels=2)
     chroma = torch.linalg.vector_norm(ab, dim=1)
+    chroma = torch.where(chroma < GREY_CHROMA, 0.0, chroma)
     part = (torch.atan2(ab[:, 1], ab[:, 0]) / (2 * math.pi) * HUES).floor().remainder(HUES).long()
     picture = torch.arange(len(ab), device=ab.device).view(-1, 1, 1).expand_as(part)
     sums = chroma.new_zeros(len(ab), HUES).index_put((picture, part), chroma, accumulate=True)
     share = sums / sums.sum(dim=1, keepdim=True).clamp(min=1e-300)
-    entropy = torch.special.entr(share).sum(dim=1) / math.log(2)
-    return torch.where(chroma.mean(dim=(1, 2)) < 1e-3, 0.0, entropy)
+    return torch.special.entr(share).sum(dim=1) / math.log(2)
 
 
 def auc(ab: torch.Tensor, truth_ab: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:

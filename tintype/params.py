@@ -199,7 +199,7 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
     adversaries, evaluated = _at(tree, "adversarial.models"), _at(tree, "evaluate.models")
     if not isinstance(adversaries, dict):
         return  # there is no telling which models there are
-    taken = [PRETRAINED, *FLOORS]
+    taken = [PRETRAINED, *FLOORS, "truth"]
     models = {PRETRAINED: f"models/{PRETRAINED}"}
     for name in adversaries:
         here = f"adversarial.models.{name}"

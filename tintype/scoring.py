@@ -89,25 +89,25 @@ def score(
     the prediction has their true lightness. judges: networks by the names of their figures, such as
     `lpips_squeeze`: from such pictures and the truth, (N, 3, H, W) each, to (N,).
     """
-    lab = into_gamut(predicted)
-    rgb, truth = pictures(batch, lab)
+    rgb, truth = pictures(batch, predicted)
     figures = {
         "psnr": metrics.psnr(rgb, truth).clamp(max=PSNR_CEILING),
         "ssim": metrics.ssim(rgb, truth),
         "auc": metrics.auc(predicted[:, 1:], batch.ab),
-        **colour_figures(batch, predicted, lab, weights),
+        **colour_figures(batch, predicted, weights),
         "colorfulness_abs": metrics.colorfulness_abs(rgb),
-        "hue_entropy": metrics.hue_entropy(lab[:, 1:]),
+        "hue_entropy": metrics.hue_entropy(rgb_to_lab(rgb)[:, 1:]),
         "true_colorfulness_abs": metrics.colorfulness_abs(truth),
-        "true_hue_entropy": metrics.hue_entropy(batch.ab),
+        "true_hue_entropy": metrics.hue_entropy(rgb_to_lab(truth)[:, 1:]),
         "ciede2000_store": store_error(truth),
     }
     return as_arrays(figures | {name: judge(rgb, truth) for name, judge in judges.items()})
 
 
-def colour_figures(batch: Batch, predicted: Tensor, lab: Tensor, weights: Tensor) -> dict[str, Tensor]:
-    """The figures of colour that need little time, each (N,). lab: what was predicted, brought into gamut."""
-    rgb, truth = pictures(batch, lab)
+def colour_figures(batch: Batch, predicted: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """The figures of colour that need little time, each (N,), for predicted Lab (N, 3, H, W)."""
+    lab = into_gamut(predicted)
+    rgb, truth = (_in_8_bits(picture) for picture in (lab, batch.lab))
     return {
         "ciede2000": metrics.ciede2000(lab, batch.lab).mean(dim=(1, 2)),
         "auc_rebalanced": metrics.auc(predicted[:, 1:], batch.ab, weights),
@@ -119,8 +119,11 @@ def colour_figures(batch: Batch, predicted: Tensor, lab: Tensor, weights: Tensor
 
 def pictures(batch: Batch, lab: Tensor) -> tuple[Tensor, Tensor]:
     """What is compared, predicted and true: sRGB (N, 3, H, W), as an 8-bit file has it."""
-    rgb, truth = ((lab_to_rgb(picture) * 255).round() / 255 for picture in (into_gamut(lab), batch.lab))
-    return rgb, truth
+    return _in_8_bits(into_gamut(lab)), _in_8_bits(batch.lab)
+
+
+def _in_8_bits(lab: Tensor) -> Tensor:
+    return (lab_to_rgb(lab) * 255).round() / 255
 
 
 def as_arrays(figures: dict[str, Tensor]) -> dict[str, np.ndarray]:

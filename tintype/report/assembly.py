@@ -1,6 +1,7 @@
-"""What the report's page shows, gathered from what the stages wrote."""
+"""What the report says and shows, gathered from what the stages wrote."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 from tintype.batch import Batch
 from tintype.color import lab_to_rgb, to_uint8
 from tintype.files import sha256
+from tintype.floors import FLOORS
 from tintype.images import decode
 from tintype.params_schema import Params
 from tintype.report import gallery, tables
@@ -58,12 +60,60 @@ def old(pictures: Split, folder: Path, models: Sequence[str]) -> list[Old]:
     return found
 
 
+def of_sets(summary: dict[str, float | str]) -> dict[str, float]:
+    """What a summary has that rows per picture do not: figures of the whole set, and what a model costs."""
+    wanted = ("fid", "kid", "parameters", "gflops")
+    found = {name: value for name, value in summary.items() if tables.kind(name) in wanted}
+    found = {name: value for name, value in found.items() if not isinstance(value, str)}
+    # Some have no interval, FID never: drawing pictures again would raise it by itself.
+    figures = [
+        name for name in found if tables.kind(name) in wanted[:2] and not name.endswith(("_low", "_high"))
+    ]
+    return {f"{name}_{end}": math.nan for name in figures for end in ("low", "high")} | found
+
+
+def of_real(file: Path) -> dict[str, float | str]:
+    """The mean figures of a model, MODEL/figures.csv, on real pictures, with the ends of their intervals."""
+    rows = pd.read_csv(file, dtype={"picture": str}, keep_default_na=False)
+    one = pd.Series(1.0, index=rows.index)
+    bounds = tables.bootstrap(
+        rows["picture"], {name: (rows[name], one) for name in rows.columns.drop("picture")}
+    )
+    found: dict[str, float | str] = {"model": file.parent.name}
+    for name, (low, high) in bounds.items():
+        found |= {name: rows[name].mean(), f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def notes(models: dict[str, pd.DataFrame], missing: dict[str, str], shared: int) -> list[str]:
+    """What a reader has to know. shared: of how many test photographs other parts are for training."""
+    rows = next(iter(models.values()))
+    said = [
+        f"{len(rows)} test pictures, of {rows['photograph'].nunique()} photographs; "
+        "[95 % bootstrap interval over photographs].",
+        f"{', '.join(FLOORS)} are floors: what one gets without learning anything.",
+        "One model is called better than another only where the interval of their paired difference "
+        "excludes zero; of models that do not differ, about one pair in twenty does so by chance.",
+        "psnr and ssim reward grey; read them beside the floor, never alone.",
+        f"The truth is kept in 8-bit Lab, {rows['ciede2000_store'].mean():.3f} CIEDE2000 from the pictures "
+        "on average: no model can come nearer than that.",
+    ]
+    if shared:
+        said.append(
+            f"Of {shared} of these photographs the models learned from other parts: on photographs that are "
+            "new to them expect worse."
+        )
+    return [*said, *(f"{name}: {why}" for name, why in missing.items())]
+
+
 def why_missing(figure: str, weights: Path) -> str:
     """Why a figure that a network makes is not available, by what download@weights recorded."""
     kind, _, net = figure.partition("_")
-    reason = backbones.why_no_classifier if kind == "top1" else backbones.why_not
-    one = "it compares photographs, and the test pictures come from one"
-    return f"{tables.MISSING}: {reason(weights, net) or one}"
+    if kind == "top1":
+        return (
+            f"{tables.MISSING}: {backbones.why_no_classifier(weights, net) or 'no test picture has a label'}"
+        )
+    return f"{tables.MISSING}: {backbones.why_not(weights, net) or 'there is one test photograph'}"
 
 
 def values(params: Params) -> str:
@@ -78,7 +128,7 @@ def digests(data: Path, bw: Path, weights: Path, models: Mapping[str, pd.DataFra
     """What the page was made from, by what it is: SHA-256, of models its start; or why it is not there."""
     found = {"prepared photographs": sha256(data / CONTENTS)}
     found |= {"prepared black-and-white pictures": sha256(bw / CONTENTS)}
-    found |= {f"model {model}": rows["weights"].iloc[0] for model, rows in models.items()}
+    found |= {f"{model}, its first 12 digits": rows["weights"].iloc[0] for model, rows in models.items()}
     files = backbones.available(weights)
     for net in backbones.listed(weights):
         found[f"weights of {net}"] = sha256(files[net]) if net in files else backbones.why_not(weights, net)

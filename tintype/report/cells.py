@@ -83,7 +83,8 @@ def grids(table: pd.DataFrame, part: str) -> list[dict[str, Any]]:
         for head, some in rows.groupby(part, sort=False):
             by_model = {row["model"]: row for row in some.to_dict("records")}
             cells = [_grid_cell(by_model.get(model)) for model in models]
-            lines.append({"head": head, "pictures": int(some["pictures"].iloc[0]), "cells": cells})
+            counts = {name: int(some[name].iloc[0]) for name in ("pictures", "photographs")}
+            lines.append({"head": head, "cells": cells} | counts)
         kept = sorted(range(len(lines)), key=lambda number: -lines[number]["pictures"])[:PARTS]
         shown = [lines[number] for number in sorted(kept)]
         found.append({"name": name, "models": models, "lines": shown, "left_out": len(lines) - len(shown)})
@@ -97,14 +98,14 @@ def _grid_cell(row: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _loss(row: dict[str, Any]) -> dict[str, Any] | None:
-    """What a model loses, or gains, as a cell; `clear` where the interval excludes zero."""
+    """What a model loses, or gains, as a cell; `sure` where the interval excludes zero."""
     value, low, high = (row.get(f"loss{end}", math.nan) for end in ("", "_low", "_high"))
     if pd.isna(value):
         return None
-    clear = bool(low > 0 or high < 0)
+    sure = bool(low > 0 or high < 0)
     if value < 0:
-        return cell(-value, -high, -low) | {"word": "gains", "clear": clear}
-    return cell(value, low, high) | {"word": "loses", "clear": clear}
+        return cell(-value, -high, -low) | {"word": "gains", "sure": sure}
+    return cell(value, low, high) | {"word": "loses", "sure": sure}
 
 
 def _number(value: float) -> str:

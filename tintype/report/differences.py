@@ -1,6 +1,6 @@
 """Who is better than whom: paired differences between models on the same pictures, and what follows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +10,8 @@ from tintype.console import UserError
 from tintype.report import tables
 
 # Figures that have a better direction picture by picture, and few enough to read.
-COMPARED = ["lpips", "ciede2000", "auc", "auc_rebalanced", "top1", "delta_colorfulness_per_image"]
+COMPARED = ["lpips", "ciede2000", "psnr", "ssim", "auc", "auc_rebalanced", "top1"]
+COMPARED += ["delta_colorfulness_per_image"]
 COLUMNS = ["model", "other", "figure", "difference", "low", "high", "pictures", "won", "lost", "better"]
 FEW = 20  # photographs, under which bootstrap intervals are too narrow
 
@@ -90,7 +91,7 @@ def verdict(table: pd.DataFrame, differences: pd.DataFrame, floors: Iterable[str
     questions = {
         nearest: "Nearest to the truth",
         "auc_rebalanced": "Best at rare colours",
-        "delta_colorfulness_per_image": "As colourful as the truth",
+        "delta_colorfulness_per_image": "Colourfulness nearest to each truth's",
     }
     said = []
     for figure, question in questions.items():
@@ -98,12 +99,12 @@ def verdict(table: pd.DataFrame, differences: pd.DataFrame, floors: Iterable[str
         best = numbers.idxmax() if _upwards(figure) else numbers.idxmin()
         rows = of(differences, best, figure).set_index("other")
         if not said:
-            said.append(_choice(best, rows, trained))
+            said.append(_choice(best, numbers, differences, figure, set(floors)))
         own = _interval(*values.loc[best, [figure, f"{figure}_low", f"{figure}_high"]])
         others = [name for name in trained if name in rows.index]
         others += [name for name in rows.index if name not in trained]
-        ahead = "; of ".join(_ahead(rows.loc[name], name) for name in others)
-        said.append(f"{question}: {best}, {figure} {own}" + (f"; ahead of {ahead}." if ahead else "."))
+        beside = "; ".join(_beside(rows.loc[name], name) for name in others)
+        said.append("; ".join(filter(None, [f"{question}: {best}, {figure} {own}", beside])) + ".")
     photographs = int(values["photographs"].iloc[0])
     if photographs < FEW:
         said.append(
@@ -113,25 +114,43 @@ def verdict(table: pd.DataFrame, differences: pd.DataFrame, floors: Iterable[str
     return said
 
 
-def _choice(best: str, rows: pd.DataFrame, trained: Sequence[str]) -> str:
-    """What to use, from how the nearest to the truth compares with each other model and floor."""
+def _choice(best: str, numbers: pd.Series, differences: pd.DataFrame, figure: str, floors: set[str]) -> str:
+    """What to use: the nearest to the truth, and whom no model surely excels; none where a floor is better.
+
+    numbers: the figure of each trained model.
+    """
+    rows = of(differences, best, figure).set_index("other")
+    if nearer := [name for name in rows.index if name in floors and rows.loc[name, "better"] == name]:
+        alone = " and ".join(nearer)
+        return f"Use none of them: {alone} alone is nearer to the truth than {best}, significantly so."
+    excelled = {
+        row.other if row.better == row.model else row.model
+        for row in differences.itertuples()
+        if row.figure == figure and row.better in numbers.index
+    }
+    order = numbers.sort_values(ascending=not _upwards(figure)).index
     unsure = [name for name in rows.index if rows.loc[name, "better"] != best]
-    models, floors = ([name for name in unsure if (name in trained) == learned] for learned in (True, False))
-    if models:
-        said = (
-            f"Use {best} or {' or '.join(models)}: {best} is nearest to the truth, but not significantly so"
-        )
+    models, levels = ([name for name in unsure if (name in floors) == floor] for floor in (False, True))
+    if len(numbers) == 1:
+        said = f"Use {best}: it is the only model"
+    elif models:
+        choice = " or ".join(name for name in order if name not in excelled)
+        said = f"Use {choice}: {best} is nearest to the truth, but not significantly nearer than "
+        said += " and ".join(models)
     else:
-        said = f"Use {best}: it is nearest to the truth" + (", significantly so" if len(trained) > 1 else "")
-    return said + (f"; that it is nearer than {' or '.join(floors)} is not shown." if floors else ".")
+        said = f"Use {best}: it is nearest to the truth, significantly nearer than every other model"
+    return said + (f"; that it is nearer than {' and '.join(levels)} is not shown." if levels else ".")
 
 
-def _ahead(row: pd.Series, name: str) -> str:
-    """By how much a model is better than another: the sign is turned so that more is better."""
+def _beside(row: pd.Series, name: str) -> str:
+    """By how much a model is better, or worse, than another: always a gain or a loss above zero."""
     ends = [row["difference"], row["low"], row["high"]]
-    ends = ends if _upwards(row["figure"]) else [-ends[0], -ends[2], -ends[1]]
-    sure = {row["model"]: "", "": ", not significant"}.get(row["better"], ", significantly behind")
-    return f"{name} by {_interval(*ends)} (better on {row['won']} of {row['pictures']}{sure})"
+    ahead = (ends[0] >= 0) == _upwards(row["figure"]) or ends[0] == 0
+    if ends[0] < 0:
+        ends = [-ends[0], -ends[2], -ends[1]]
+    unsure = ", not significant" if row["better"] == "" else ""
+    where = f"better on {row['won']} of {row['pictures']}{unsure}"
+    return f"{'ahead of' if ahead else 'behind'} {name} by {_interval(*ends)} ({where})"
 
 
 def _upwards(figure: str) -> bool:
@@ -139,4 +158,5 @@ def _upwards(figure: str) -> bool:
 
 
 def _interval(value: float, low: float, high: float) -> str:
+    value, low, high = value + 0.0, low + 0.0, high + 0.0  # no minus before a zero
     return f"{value:.3g}" if np.isnan(low) else f"{value:.3g} [{low:.3g}, {high:.3g}]"

@@ -37,10 +37,7 @@ NETS = ("lpips", "top1", "fid", "kid")  # figures made by a network, whose name 
 
 def read(file: Path) -> pd.DataFrame:
     """The rows of one model: a row per test picture. Raises UserError where the file is missing."""
-    try:
-        rows = pd.read_csv(file, dtype={"photograph": str, "weights": str}, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; `dvc repro evaluate` writes it") from None
+    rows = read_rows(file)
     if holes := list(
         rows.columns.drop(["photograph", "weights"]).difference(rows.select_dtypes("number").columns)
     ):
@@ -48,6 +45,14 @@ def read(file: Path) -> pd.DataFrame:
             f"{file}: not a number in every row: {', '.join(holes)}; `dvc repro -f evaluate` writes it anew"
         )
     return rows
+
+
+def read_rows(file: Path) -> pd.DataFrame:
+    """Rows of pictures, whatever they are called (NA, 007). Raises UserError where the file is missing."""
+    try:
+        return pd.read_csv(file, dtype={"photograph": str, "weights": str}, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; `dvc repro evaluate` writes it") from None
 
 
 def figures(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
