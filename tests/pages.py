@@ -77,7 +77,9 @@ def films() -> pd.DataFrame:
     rows = [("cnn", "lab", 9.0, np.nan, np.nan, np.nan), ("cnn", "red", 11.0, 2.0, 1.5, 2.5)]
     rows += [("gan", "lab", 8.0, np.nan, np.nan, np.nan), ("gan", "red", 7.5, -0.5, -1.0, 0.25)]
     columns = ["model", "film", "value", "loss", "loss_low", "loss_high"]
-    return pd.DataFrame(rows, columns=columns).assign(figure="ciede2000", low=5.0, high=12.0, pictures=30, photographs=9)
+    return pd.DataFrame(rows, columns=columns).assign(
+        figure="ciede2000", low=5.0, high=12.0, pictures=30, photographs=9
+    )
 
 
 def curves() -> dict[str, pd.DataFrame]:
