@@ -135,7 +135,14 @@ def copied(tmp_path_factory) -> Callable[[str], Project]:
         )
         names = listed.stdout.splitlines()
         if listed.returncode:  # an unpacked archive
-            patterns = ("stages/**/*.py", "tintype/**/*.py", "studies/*/*.yaml", "*.yaml", ".dvc/config")
+            patterns = (
+                "stages/**/*.py",
+                "tintype/**/*.py",
+                "studies/*/*.yaml",
+                "*.yaml",
+                ".dvc/config",
+                "tintype/report/page*",
+            )
             patterns += ("requirements.txt", "checksums.csv", ".dvcignore", ".gitignore")
             names = [file.relative_to(ROOT).as_posix() for pattern in patterns for file in ROOT.glob(pattern)]
         for file in map(Path, names):
