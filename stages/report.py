@@ -62,9 +62,8 @@ def main(argv: list[str] | None = None) -> None:
     summaries = {model: json.loads((args.metrics / f"{model}.json").read_text()) for model in models}
     absent = [name for summary in summaries.values() for name in summary if summary[name] == tables.MISSING]
     missing = {name: assembly.why_missing(name, args.weights) for name in dict.fromkeys(absent)}
-    table = tables.comparison(
-        models, list(missing), {model: assembly.of_sets(summaries[model]) for model in models}
-    )
+    of_sets = {model: assembly.of_sets(summary) for model, summary in summaries.items()}
+    table = tables.comparison(models, list(missing), of_sets)
     paired = differences.paired(models)
     verdict = differences.verdict(table, paired, FLOORS)
     first = next(iter(models.values()))
@@ -85,11 +84,8 @@ def main(argv: list[str] | None = None) -> None:
     encode_png(args.out / "comparison.png", sheet)
     encode_png(args.out / "real_bw.png", real_sheet(old, args.real_bw, params.real_bw.models))
     encode_png(args.out / "film.png", film_sheet(decode(bundled.locate(PHOTOGRAPH))))
-    real = {model: pd.read_csv(args.real_bw / model / "figures.csv") for model in params.real_bw.models}
-    write_csv(
-        args.out / "real_bw.csv",
-        pd.DataFrame([assembly.of_real(model, rows) for model, rows in real.items()]),
-    )
+    real = [assembly.of_real(args.real_bw / model / "figures.csv") for model in params.real_bw.models]
+    write_csv(args.out / "real_bw.csv", pd.DataFrame(real))
 
     content = page.Page(
         verdict=verdict,
@@ -99,11 +95,11 @@ def main(argv: list[str] | None = None) -> None:
         breakdowns=parts,
         films=films,
         pictures=assembly.pictures(test, args.samples, scored),
-        more=f"{gallery.LIMIT:,} of {len(test):,} test pictures, from all over."
-        if len(test) > gallery.LIMIT
-        else "",
+        more=f"{gallery.LIMIT:,} of {len(test):,}, from all over." if len(test) > gallery.LIMIT else "",
         old=assembly.old(old, args.real_bw, params.real_bw.models),
-        curves={file.stem: pd.read_csv(file) for file in sorted(args.curves.glob("*.csv"))},
+        curves={
+            file.stem: pd.read_csv(file) for file in sorted(args.curves.glob("*.csv")) if file.stem in scored
+        },
         params=assembly.values(params),
         digests=assembly.digests(args.data, args.bw, args.weights, scored),
         commands=COMMANDS,
