@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch import Tensor
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb, to_uint8
 from tintype.report.sheets import fit
-from tintype.scoring import Answers
 from tintype.store import Split
 
 FILE = "gallery.zip"
@@ -27,7 +26,9 @@ def chosen(split: Split) -> np.ndarray:
     return np.linspace(0, len(split) - 1, min(LIMIT, len(split))).round().astype(int)
 
 
-def kept(answers: Answers, numbers: np.ndarray, path: Path) -> Iterator[tuple[Batch, Tensor]]:
+def kept(
+    answers: Iterable[tuple[Batch, Tensor]], numbers: np.ndarray, path: Path
+) -> Iterator[tuple[Batch, Tensor]]:
     """Hand answers on, and keep the pictures of these numbers in an archive; equal ones, equal bytes."""
     wanted, start = set(numbers.tolist()), 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
