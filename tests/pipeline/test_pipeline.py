@@ -116,7 +116,7 @@ def test_pictures_of_another_system_stand_in_the_same_table(project, tmp_path):
         assert other == pytest.approx(grey, rel=0.01), "uncoloured, they are the grey floor"
     (tmp_path / "theirs/shown").rename(tmp_path / "theirs/elsewhere")
     failed = project.run("dvc", "repro", "evaluate@other")
-    assert failed.returncode != 0 and "are missing" in failed.stderr + failed.stdout
+    assert failed.returncode != 0 and "shown: no such folder" in failed.stderr + failed.stdout
     project.edit(lambda params: params["evaluate"]["models"].pop("other"))
     assert project.repro() <= {"report"}
 

@@ -65,7 +65,7 @@ def test_a_study_runs_its_stages_and_those_of_the_root_that_it_needs(project):
 
 def test_the_table_has_floors_and_each_model_with_its_seeds_pooled(project):
     table = pd.read_csv(project.folder / FOLDER / "results/comparison.csv").set_index("model")
-    assert list(table.index) == ["grey", "mean", "rgb-apart", "rgb-apart-gan", "truth"]
+    assert list(table.index) == ["grey", "mean", "random", "rgb-apart", "rgb-apart-gan", "truth"]
     assert table["seeds"].fillna(0).tolist() == [0, 0, 2, 1, 0]
     assert table["colorfulness_spread"].notna().tolist() == [False, False, True, False, False]
     assert table.loc["grey", "colorfulness"] < 0.1 < table.loc["rgb-apart", "colorfulness"]
@@ -92,7 +92,7 @@ def test_every_training_has_one_current_run_in_the_studys_experiment(project):
     experiment = client.get_experiment_by_name("tintype-channels").experiment_id
     runs = client.search_runs([experiment], "tags.pipeline = 'current'")
     runs = {run.data.tags["model"]: run for run in runs}
-    assert sorted(runs) == sorted(["grey", "mean", *PRETRAINED, *FURTHER])
+    assert sorted(runs) == sorted(["grey", "mean", "random", *PRETRAINED, *FURTHER])
     for name in (*PRETRAINED, *FURTHER):
         assert runs[name].info.status == "FINISHED"
         assert {"val_ab_error", "test_psnr", "test_colorfulness"} <= runs[name].data.metrics.keys()
