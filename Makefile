@@ -12,10 +12,11 @@ help:  ## list the targets
 
 install: $(VENV)/installed  ## set up .venv with the exact versions of requirements.txt
 
-$(VENV)/installed: requirements.txt constraints.txt
+$(VENV)/installed: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Tintype is pinned for Python 3.11; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 # DVC wants to be told when the folder is no git checkout, such as an unpacked archive.
@@ -48,6 +49,8 @@ bench: install  ## how fast training, reading, preparing and scoring are; some t
 	python -m benchmarks.prepare --count 2000
 	python -m benchmarks.scale
 	python -m benchmarks.evaluate --pictures 200
+	python -m benchmarks.runtimes
+	python -m benchmarks.video
 
 dashboard: install  ## compare the models in MLflow
 	python -m tintype.dashboard

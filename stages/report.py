@@ -25,7 +25,7 @@ from tintype.images import decode, encode_png
 from tintype.report import assembly, breakdowns, differences, gallery, page, sheets, tables
 from tintype.report.film_sheet import film_sheet
 from tintype.sources import bundled
-from tintype.store import Split
+from tintype.store import SHOWN, Split
 
 LONGEST = 256
 PHOTOGRAPH = "skimage/data/astronaut.png"  # to show on what film and age do
@@ -84,8 +84,9 @@ def main(argv: list[str] | None = None) -> None:
     encode_png(args.out / "comparison.png", sheet)
     encode_png(args.out / "real_bw.png", real_sheet(old, args.real_bw, params.real_bw.models))
     encode_png(args.out / "film.png", film_sheet(decode(bundled.locate(PHOTOGRAPH))))
-    real = [assembly.of_real(args.real_bw / model / "figures.csv") for model in params.real_bw.models]
-    write_csv(args.out / "real_bw.csv", pd.DataFrame(real))
+    gaps = assembly.gaps(args.real_bw, params.real_bw.models)
+    write_csv(args.out / "gaps.csv", gaps)
+    write_csv(args.out / "real_bw.csv", assembly.of_real(gaps))
 
     content = page.Page(
         verdict=verdict,
@@ -94,6 +95,7 @@ def main(argv: list[str] | None = None) -> None:
         differences=paired,
         breakdowns=parts,
         films=films,
+        gaps=gaps,
         pictures=assembly.pictures(test, args.samples, scored),
         more=f"{gallery.LIMIT:,} of {len(test):,}, from all over." if len(test) > gallery.LIMIT else "",
         old=assembly.old(old, args.real_bw, params.real_bw.models),
@@ -120,13 +122,14 @@ def test_sheet(regions: Split, samples: Path, models: list[str]) -> np.ndarray:
 
 
 def real_sheet(pictures: Split, folder: Path, models: list[str]) -> np.ndarray:
-    """A row per black-and-white picture: as it is, and as each model colours it."""
+    """A row per black-and-white picture, SHOWN of them at most: as it is, and as each model colours it."""
     coloured = [sorted((folder / model).glob("*.png")) for model in models]
+    together = list(zip(*coloured, strict=True))
     rows = []
-    for number, files in enumerate(zip(*coloured, strict=True)):
+    for number in np.linspace(0, len(together) - 1, min(SHOWN, len(together))).round().astype(int):
         picture = Batch.of_records(pictures[number][None])
         grey = to_uint8(lab_to_rgb(picture.grey))[0]
-        rows.append([sheets.fit(shown, LONGEST) for shown in (grey, *map(decode, files))])
+        rows.append([sheets.fit(shown, LONGEST) for shown in (grey, *map(decode, together[number]))])
     return sheets.labelled(rows, ["black and white", *models])
 
 

@@ -82,6 +82,21 @@ def films() -> pd.DataFrame:
     )
 
 
+def gaps() -> pd.DataFrame:
+    """Of two models, with differences beyond chance (colorfulness) and not (grey)."""
+    rows = []
+    for model in MODELS[1:]:
+        for name, numbers in (("pictures", (63, 75, 25, 1000)), ("photographs", (63, 9, 9, 11))):
+            counts = dict(zip(cells.SIDES, numbers, strict=True))
+            rows.append({"model": model, "figure": name} | counts)
+        for name, value in (("colorfulness", 9.0), ("grey", -0.25), ("lightness_shift", 0.0)):
+            row = {"model": model, "figure": name, "gap": value, "gap_low": value - 1, "gap_high": value + 1}
+            for side in cells.SIDES[: 2 if name == "lightness_shift" else 4]:
+                row |= {side: 30.0, f"{side}_low": 25.0, f"{side}_high": 35.0}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def curves() -> dict[str, pd.DataFrame]:
     step = np.arange(50, 550, 50)
     cnn = pd.DataFrame({"step": step, "loss": 100 / step, "val_ab_error": 12 + 100 / step})
@@ -97,6 +112,7 @@ def page(**changes) -> Page:
         differences=differences(),
         breakdowns=breakdowns(),
         films=films(),
+        gaps=gaps(),
         pictures=pictures(30, {3: HOSTILE}),
         more="",
         old=[Old(HOSTILE, encoded(grey(photograph(9))), {"cnn": first, "gan": first})],
@@ -111,6 +127,7 @@ def page(**changes) -> Page:
 def bare(**changes) -> Page:
     """A page of pictures alone, which is written fast."""
     empty = {"differences": differences()[:0], "breakdowns": breakdowns()[:0], "films": films()[:0]}
+    empty |= {"gaps": gaps()[:0]}
     few = table(())
     return page(**({"table": few, "curves": {}, "old": []} | empty | changes))
 

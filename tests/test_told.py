@@ -93,7 +93,7 @@ def test_a_click_at_the_edge_does_not_go_on_beyond_it():
     clicks = hints.at((17, 19), 16, 18, (20.0, 20.0))
     L = torch.full((1, 1, 17, 19), 40.0)
     given = model.given(Batch(L, L, torch.zeros(1, 2, 17, 19), condition=torch.eye(3)[:1], hints=clicks))
-    padded = model._padded(given)
+    padded = model.padded(given)
     assert padded.shape[-2:] == (20, 20)
     assert padded[0, 6].sum() == given[0, 6].sum() == 4 * CLICK
     assert (padded[0, :2] == given[0, :2, :1, :1]).all(), "lightness and condition go on"

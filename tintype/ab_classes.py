@@ -101,4 +101,5 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float = 0.38) ->
     -> 0 the mode. Differentiable.
     """
     probabilities = torch.softmax(logits.float().movedim(1, -1) / temperature, dim=-1)
-    return (probabilities @ centres).movedim(-1, 1)
+    # Exported to ONNX, a negative number of a dimension would stay negative, which its readers refuse.
+    return (probabilities @ centres).permute(0, 3, 1, 2)

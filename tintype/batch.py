@@ -1,6 +1,7 @@
 """The one thing that flows through training and evaluation: a batch of pictures."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -8,7 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tintype.color import bytes_to_lab
-from tintype.store import Split
+
+if TYPE_CHECKING:
+    from tintype.store import Split  # and no more: to colour a photograph takes no tables
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Batch:
     other_z: Tensor | None = None
 
     @classmethod
-    def read(cls, split: Split, numbers: np.ndarray, device: torch.device | str = "cpu") -> "Batch":
+    def read(cls, split: "Split", numbers: np.ndarray, device: torch.device | str = "cpu") -> "Batch":
         """Records of a store, by their numbers in a split, which are of one size."""
         return cls.of_records(split.batch(numbers), device, split.conditions(numbers))
 

@@ -56,6 +56,11 @@ def lab_to_rgb(lab: Tensor, clip: bool = True) -> Tensor:
     return rgb.clamp(0, 1) if clip else rgb
 
 
+def luminance_of(linear: Tensor) -> Tensor:
+    """The luminance Y (..., 1, H, W) in [0, 1] of linear light R, G and B, (..., 3, H, W)."""
+    return _mix(_XYZ_FROM_RGB[1:2], linear)
+
+
 def luminance(L: Tensor) -> Tensor:
     """The linear light Y, in [0, 1], of lightness L in [0, 100]; any shape."""
     f = (L + 16) / 116
@@ -95,14 +100,17 @@ def into_gamut(lab: Tensor, halvings: int = 12) -> Tensor:
     high = torch.ones_like(L)
     for _ in range(halvings):
         middle = (low + high) / 2
-        fits = _displayable(torch.cat([L, ab * middle], dim=-3))
+        fits = displayable(torch.cat([L, ab * middle], dim=-3))
         low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-    share = torch.where(_displayable(lab), torch.ones_like(low), low)
+    share = torch.where(displayable(lab), torch.ones_like(low), low)
     return torch.cat([L, ab * share], dim=-3)
 
 
-def _displayable(lab: Tensor) -> Tensor:
-    """(..., 1, H, W) booleans: whether 8-bit sRGB shows the colour, half a code value of rounding allowed."""
+def displayable(lab: Tensor) -> Tensor:
+    """Whether 8-bit sRGB shows each colour of (..., 3, H, W) Lab, half a code value of rounding allowed.
+
+    Booleans (..., 1, H, W).
+    """
     rgb = lab_to_rgb(lab, clip=False)
     return ((rgb >= -1 / 510) & (rgb <= 1 + 1 / 510)).all(dim=-3, keepdim=True)
 

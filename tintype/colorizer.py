@@ -1,6 +1,5 @@
 """The trained thing: a network, what its planes mean, how they become colour, all in one file."""
 
-import json
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -8,17 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from PIL.Image import Image, fromarray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tintype import noise
+from tintype import model_file, noise
 from tintype.batch import Batch
-from tintype.color import into_gamut, lab_to_rgb
 from tintype.color_spaces import AB, SPACES
 from tintype.console import UserError
-from tintype.files import new_file
 
 FILE = "model.safetensors"
 # Clicks are a few pixels among thousands, and would have to be learned to count.
@@ -49,7 +45,7 @@ class Colorizer(nn.Module):
         self.told = settings.pop("given", None) or {}
         if self.told.get("condition"):
             self.about["conditions"] = conditions
-        if planes := sum(self._told_planes().values()):
+        if planes := sum(self.told_planes().values()):
             settings["known"] = 1 + planes  # which networks that take the lightness alone do not know
         self.space = SPACES[space]
         self.head = import_module(f"tintype.networks.heads.{head}").Head(self.space.channels, classes)
@@ -93,7 +89,7 @@ class Colorizer(nn.Module):
         """
         number, _, *size = batch.input.shape
         planes = [batch.input]
-        for name, more in self._told_planes().items():
+        for name, more in self.told_planes().items():
             if name == "condition":
                 planes.append(condition_planes(self._condition(batch), size))
             elif name == "hints":
@@ -110,14 +106,14 @@ class Colorizer(nn.Module):
         The lightness, or the drawing, in [0, 100], then the condition's planes.
         """
         seen = batch.input if self.space.whole else batch.L
-        if "condition" not in self._told_planes():
+        if "condition" not in self.told_planes():
             return seen
         return torch.cat([seen, condition_planes(self._condition(batch), seen.shape[-2:])], dim=1)
 
     @property
     def known_planes(self) -> int:
         """How many planes `known` has."""
-        return 1 + self._told_planes().get("condition", 0)
+        return 1 + self.told_planes().get("condition", 0)
 
     def forward(self, L: Tensor) -> Tensor:
         """ab (N, 2, H, W) for lightness (N, 1, H, W) in [0, 100], of any height and width.
@@ -168,14 +164,43 @@ class Colorizer(nn.Module):
             raise UserError(
                 f"a generator of backbone {backbone}, without z, knows one colouring of each picture"
             )
-        given = self._padded(self.given(batch))
+        given = self.padded(self.given(batch))
         drawn = self.network.sample(given, number, torch.Generator().manual_seed(seed))
         return torch.stack([self.lab(planes, batch.L) for planes in drawn])
 
     @torch.no_grad()
-    def colorize(self, L: Tensor) -> Tensor:
-        """sRGB (N, 3, H, W) in [0, 1]: the given lightness, the predicted colours brought into gamut."""
-        return lab_to_rgb(into_gamut(self._of_lightness(L)))
+    def colorize(
+        self,
+        picture: "Path | str | Image | np.ndarray",
+        size: int | None = None,
+        saturation: float = 1.0,
+        seed: int | None = None,
+    ) -> "Image | np.ndarray":
+        """Colour a picture at its full size, with its own lightness.
+
+        picture: a file's path; a Pillow image; samples (H, W) or (H, W, 3), uint8 or uint16. Of colours, only
+        the lightness is used. The answer has the same size and depth: a Pillow image (mode RGB) for one, else
+        samples (H, W, 3), sRGB. size, saturation: as `full_size.colorize` has them. seed: as `with_noise`
+        has it. Raises UserError where the model can't, and `images.UnreadablePicture` for what is no picture.
+        """
+        from tintype import full_size, scans  # here: a training does not depend on how pictures are read
+
+        def predict(batch: Batch) -> Tensor:
+            return self.lab(self.planes(self.with_noise(batch, seed)), batch.input)[:, 1:]
+
+        colours = full_size.colorize(scans.samples(picture), predict, size or full_size.SIZE, saturation)
+        return fromarray(colours) if isinstance(picture, Image) else colours
+
+    def with_noise(self, batch: Batch, seed: int | None) -> Batch:
+        """The batch with z drawn for it; itself, where seed is None. UserError for a model without z."""
+        if seed is None:
+            return batch
+        z = self.told.get("z")
+        if not z:
+            backbone = self.about["generator"]["backbone"]
+            raise UserError(f"this generator of backbone {backbone} has no z: it knows one colouring")
+        seeds = np.random.default_rng(seed).integers(2**63, size=len(batch.input))
+        return replace(batch, z=noise.drawn(seeds, z["whole"], z["spatial"]))
 
     def take_over(self, other: "Colorizer") -> tuple[int, int]:
         """Start from another model's network, as far as weights have the same name and shape.
@@ -195,42 +220,26 @@ class Colorizer(nn.Module):
         training: the settings it was trained with (JSON values), kept in the file for whoever finds it.
         """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        # One JSON string: safetensors writes several metadata keys in random order.
-        about = json.dumps(self.about | {"training": training}, sort_keys=True)
-        with new_file(folder / FILE) as file:
-            save_file(tensors, file, metadata={"tintype": about})
+        model_file.write(folder / FILE, tensors, self.about | {"training": training})
 
     @classmethod
     def load(cls, path: Path) -> "Colorizer":
         """Read a model from its file or its folder, in evaluation mode on the CPU.
 
-        Raises UserError where there is no model, the file is no safetensors file of Tintype's, or a
-        weight is missing, unexpected or of another shape (each is named).
+        Raises UserError where there is no model, the file is no safetensors file of Tintype's, of another
+        version or changed since it was written, or a weight is missing, unexpected or of another shape (each
+        is named).
         """
         file = path / FILE if path.is_dir() else path
-        if not file.is_file():
-            raise UserError(
-                f"{path}: no model here; `dvc repro` trains one, `dvc pull` fetches one that was shared"
-            )
+        about, tensors = model_file.read(file)
         try:
-            with safe_open(file, framework="pt") as stored:
-                about = json.loads((stored.metadata() or {})["tintype"])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             colorizer = cls(about["generator"], about["classes"], about.get("conditions"))
             colorizer.about["training"] = about["training"]
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
-        except (
-            SafetensorError,
-            KeyError,
-            TypeError,
-            ImportError,
-            AttributeError,
-            RuntimeError,
-            json.JSONDecodeError,
-        ) as error:
+        except (KeyError, TypeError, ImportError, AttributeError, RuntimeError) as error:
             raise UserError(
-                f"{file}: not a model written by Tintype ({type(error).__name__}: {error})"
+                f"{file}: not a model that this Tintype can build ({type(error).__name__}: {error})"
             ) from None
         try:
             colorizer.load_state_dict(tensors)
@@ -238,7 +247,7 @@ class Colorizer(nn.Module):
             raise UserError(f"{file}: the weights do not fit the network it describes: {error}") from None
         return colorizer.eval()
 
-    def _told_planes(self) -> dict[str, int]:
+    def told_planes(self) -> dict[str, int]:
         """How many planes the network is given besides the lightness, by what they tell."""
         planes = {}
         if self.told.get("condition"):
@@ -249,8 +258,20 @@ class Colorizer(nn.Module):
             planes["z"] = z["whole"] + z["spatial"]
         return planes
 
+    def padded(self, given: Tensor) -> Tensor:
+        """What the network is given, at a size that suits it: edges repeated below and on the right."""
+        height, width = given.shape[-2:]
+        multiple = self.network.multiple
+        more = (0, -width % multiple, 0, -height % multiple)
+        padded = F.pad(given, more, mode="replicate")
+        if any(more) and (hints := self.told_planes().get("hints")):
+            # A click at the edge does not go on beyond it.
+            first = 1 + self.told_planes().get("condition", 0)
+            padded[:, first : first + hints] = F.pad(given[:, first : first + hints], more)
+        return padded
+
     def _condition(self, batch: Batch) -> Tensor:
-        wanted = self._told_planes()["condition"]
+        wanted = self.told_planes()["condition"]
         found = 0 if batch.condition is None else batch.condition.shape[1]
         if found != wanted:
             values = "; ".join(f"{name}: {', '.join(of)}" for name, of in self.about["conditions"].items())
@@ -258,22 +279,11 @@ class Colorizer(nn.Module):
         return batch.condition
 
     def _planes(self, given: Tensor) -> Tensor:
-        planes, _ = planes_and_penalty(self.network(self._padded(given)))
+        planes, _ = planes_and_penalty(self.network(self.padded(given)))
         return planes
 
     def _of_lightness(self, L: Tensor) -> Tensor:
         return self.colours(Batch(L, L, L.new_zeros(len(L), 2, *L.shape[-2:])))
-
-    def _padded(self, given: Tensor) -> Tensor:
-        height, width = given.shape[-2:]
-        multiple = self.network.multiple
-        more = (0, -width % multiple, 0, -height % multiple)
-        padded = F.pad(given, more, mode="replicate")
-        if any(more) and (hints := self._told_planes().get("hints")):
-            # A click at the edge does not go on beyond it.
-            first = 1 + self._told_planes().get("condition", 0)
-            padded[:, first : first + hints] = F.pad(given[:, first : first + hints], more)
-        return padded
 
 
 def condition_planes(condition: Tensor, size: tuple[int, int]) -> Tensor:

@@ -76,9 +76,7 @@ def decode(
                 raise UnreadablePicture(f"{width} x {height} pixels")
             if at_least:
                 image.draft(None, at_least if _orientation(image) < 5 else at_least[::-1])
-            image.load()
-            _refuse_misread(image)
-            return np.array(_upright(_to_srgb(image), _orientation(image)))
+            return srgb(image)
     except UnreadablePicture:
         raise
     except UnidentifiedImageError:
@@ -89,6 +87,13 @@ def decode(
         raise UnreadablePicture(f"too large: at most {max_pixels:,} pixels are read") from None
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         raise UnreadablePicture(f"damaged: {str(error) or type(error).__name__}") from error
+
+
+def srgb(image: Image.Image) -> np.ndarray:
+    """A Pillow image of any mode as `decode` has it, uint8 (H, W, 3); errors of Pillow's decoders pass."""
+    image.load()
+    _refuse_misread(image)
+    return np.array(_upright(_to_srgb(image), _orientation(image)))
 
 
 def dimensions(source: BinaryIO) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from tintype.params_types import (
     Conversion,
     Count,
     Decay,
+    Film,
     NotNegative,
     Positive,
     Section,
@@ -201,6 +202,9 @@ class Evaluate(Section):
 
 class RealBW(Section):
     models: Annotated[tuple[str, ...], Field(min_length=1), from_list]
+    side: Annotated[int, Field(ge=8)]  # not `size`, as in Tiles
+    films: Annotated[tuple[Film, ...], Field(min_length=1), from_list]
+    age: Unit
 
 
 class Tracking(Section):

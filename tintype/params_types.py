@@ -18,10 +18,10 @@ from_list = BeforeValidator(lambda value: tuple(value) if isinstance(value, list
 # Python has 1 == 1.0 == True, and so has a Literal of whole numbers.
 only_int = BeforeValidator(lambda value: value if type(value) is int else None)
 OutputStride = Annotated[Literal[1, 2, 4], only_int]
-Conversion = Literal[
-    *("lab", "luma601", "luma709", "average", "panchromatic", "orthochromatic", "red", "green", "blue"),
-    *("canny", "xdog"),
+Film = Literal[
+    "lab", "luma601", "luma709", "average", "panchromatic", "orthochromatic", "red", "green", "blue"
 ]
+Conversion = Literal[Film, "canny", "xdog"]
 
 
 def files(folder: str, *others: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from tintype.files import sha256
 from tintype.floors import FLOORS
 from tintype.images import decode
 from tintype.params_schema import Params
-from tintype.report import gallery, tables
+from tintype.report import cells, gallery, tables
 from tintype.report.page import Old, Picture
 from tintype.sources import backbones
 from tintype.store import CONTENTS, Split
@@ -72,17 +72,23 @@ def of_sets(summary: dict[str, float | str]) -> dict[str, float]:
     return {f"{name}_{end}": math.nan for name in figures for end in ("low", "high")} | found
 
 
-def of_real(file: Path) -> dict[str, float | str]:
-    """The mean figures of a model, MODEL/figures.csv, on real pictures, with the ends of their intervals."""
-    rows = pd.read_csv(file, dtype={"picture": str}, keep_default_na=False)
-    one = pd.Series(1.0, index=rows.index)
-    bounds = tables.bootstrap(
-        rows["picture"], {name: (rows[name], one) for name in rows.columns.drop("picture")}
-    )
-    found: dict[str, float | str] = {"model": file.parent.name}
-    for name, (low, high) in bounds.items():
-        found |= {name: rows[name].mean(), f"{name}_low": low, f"{name}_high": high}
-    return found
+def gaps(folder: Path, models: Sequence[str]) -> pd.DataFrame:
+    """The rows of each model's table `folder`/MODEL/gap.csv, with its name first."""
+    each = [pd.read_csv(folder / model / "gap.csv").assign(model=model) for model in models]
+    rows = pd.concat(each, ignore_index=True)
+    return rows[["model", *rows.columns.drop("model")]]
+
+
+def of_real(gaps: pd.DataFrame) -> pd.DataFrame:
+    """A row per model: its figures on real pictures with the ends of their intervals, taken from `gaps`."""
+    found = []
+    for model, rows in gaps.groupby("model", sort=False):
+        row: dict[str, object] = {"model": model}
+        for name, *ends in rows[["figure", "real", "real_low", "real_high"]].itertuples(index=False):
+            counted = name in cells.COUNTS
+            row |= {name: int(ends[0])} if counted else dict(zip(_with_ends(name), ends, strict=True))
+        found.append(row)
+    return pd.DataFrame(found)
 
 
 def notes(models: dict[str, pd.DataFrame], missing: dict[str, str], shared: int) -> list[str]:
@@ -133,6 +139,10 @@ def digests(data: Path, bw: Path, weights: Path, models: Mapping[str, pd.DataFra
     for net in backbones.listed(weights):
         found[f"weights of {net}"] = sha256(files[net]) if net in files else backbones.why_not(weights, net)
     return found
+
+
+def _with_ends(name: str) -> list[str]:
+    return [f"{name}{end}" for end in ("", "_low", "_high")]
 
 
 def _figures(rows: pd.DataFrame) -> pd.DataFrame:

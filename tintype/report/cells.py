@@ -13,6 +13,7 @@ TRUTH = "truth"
 SIZES = {"parameters": "parameters", "gflops": "GFLOPs"}
 PARTS = 60  # rows of a table: a data set may have a thousand labels
 COUNTS = ("pictures", "photographs", "weights")
+SIDES = ("real", "films", "truth", "training")  # of the gap between test photographs and real pictures
 
 
 def better(name: str) -> dict[str, Any]:
@@ -88,6 +89,29 @@ def grids(table: pd.DataFrame, part: str) -> list[dict[str, Any]]:
         kept = sorted(range(len(lines)), key=lambda number: -lines[number]["pictures"])[:PARTS]
         shown = [lines[number] for number in sorted(kept)]
         found.append({"name": name, "models": models, "lines": shown, "left_out": len(lines) - len(shown)})
+    return found
+
+
+def gaps(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """By model: how many pictures and photographs each of SIDES has, and a line per figure.
+
+    table: rows of `model`, `figure`, and by side and for the `gap` a value and its interval. A line has a
+    cell for each side, and one for the gap, which is `sure` where its interval excludes zero.
+    """
+    found = []
+    for model, rows in table.groupby("model", sort=False):
+        records = rows.set_index("figure").to_dict("index")
+        counts = {name: {side: int(records[name][side]) for side in SIDES} for name in COUNTS[:2]}
+        lines = []
+        for name, row in records.items():
+            if name not in counts:
+                ends = {
+                    side: [row[f"{side}{end}"] for end in ("", "_low", "_high")] for side in (*SIDES, "gap")
+                }
+                sure = ends["gap"][1] > 0 or ends["gap"][2] < 0
+                line = {side: cell(*values) for side, values in ends.items()}
+                lines.append({"name": name} | line | {"sure": bool(sure)})
+        found.append({"model": model, "lines": lines} | counts)
     return found
 
 

@@ -58,15 +58,15 @@ class Old:
 class Page:
     """All that the page says.
 
-    verdict: sentences: which model, by how much, is it significant. table: as `tables.comparison` makes it,
-    and `parameters` and `gflops` where they are known. notes: what one has to know to read it. differences:
-    rows of `model`, `other`, `figure`, `difference` (of the first less the second), `low`, `high`,
-    `pictures`, `won`, `lost`, `better` (a model, or ""). breakdowns: rows of `breakdown`, `part`, `pictures`,
-    `model`, `figure`, `value`, `low`, `high`. films: rows of `model`, `film`, `figure`, `value`, `low`,
-    `high`, `pictures`, and `loss`, `loss_low`, `loss_high`: how much worse than with the film it was trained
-    on, NaN for that film. more: a sentence where not all test pictures are shown, else "". curves: by model,
-    `step` and figures. params: YAML. digests: of data and weights, by what they are of. commands: how to
-    rebuild it.
+    verdict: sentences: which model, by how much, is it significant. table: as `tables.comparison` makes
+    it, and `parameters` and `gflops` where they are known. notes: what one has to know to read it.
+    differences: rows of `model`, `other`, `figure`, `difference` (of the first less the second), `low`,
+    `high`, `pictures`, `won`, `lost`, `better` (a model, or ""). breakdowns: rows of `breakdown`, `part`,
+    `pictures`, `model`, `figure`, `value`, `low`, `high`. films: rows of `model`, `film`, `figure`,
+    `value`, `low`, `high`, `pictures`, and `loss`, `loss_low`, `loss_high`: how much worse than with the
+    film it was trained on, NaN for that film. gaps: rows of `model` and the columns of `real_bw.gap`.
+    more: a sentence where not all test pictures are shown, else "". curves: by model, `step` and figures.
+    params: YAML. digests: of data and weights, by what they are of. commands: how to rebuild it.
     """
 
     verdict: list[str]
@@ -75,6 +75,7 @@ class Page:
     differences: pd.DataFrame
     breakdowns: pd.DataFrame
     films: pd.DataFrame
+    gaps: pd.DataFrame
     pictures: list[Picture]
     more: str
     old: list[Old]
@@ -149,6 +150,7 @@ def _report(page: Page) -> dict[str, Any]:
             name: cells.grids(rows, "part") for name, rows in page.breakdowns.groupby("breakdown", sort=False)
         },
         "films": cells.grids(page.films, "film"),
+        "gaps": cells.gaps(page.gaps),
         "bars": charts.bars(page.table),
         "scatters": charts.scatters(page.table),
         "validation": validation,

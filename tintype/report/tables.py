@@ -96,19 +96,19 @@ def bootstrap(
     number = photographs.nunique()
     if number == 1:
         return dict.fromkeys(parts, (math.nan, math.nan))
-    drawn, bounds = _drawn(number), {}
+    weights, bounds = drawn(number), {}
     for name, (top, bottom) in parts.items():
         sums = [column.groupby(photographs).sum().to_numpy() for column in (top, bottom)]
-        values = (drawn @ sums[0]) / (drawn @ sums[1])
+        values = (weights @ sums[0]) / (weights @ sums[1])
         low, high = np.percentile(values, [2.5, 97.5])
         bounds[name] = (round(float(low), 6), round(float(high), 6))
     return bounds
 
 
 @cache
-def _drawn(number: int) -> np.ndarray:
-    """How often each of so many photographs is drawn, in each resample."""
-    return np.random.default_rng(0).multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
+def drawn(number: int, seed: int = 0) -> np.ndarray:
+    """How often each of so many photographs is drawn, in each resample: (RESAMPLES, number)."""
+    return np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
 
 
 def comparison(

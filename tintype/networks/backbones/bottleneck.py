@@ -7,6 +7,7 @@ Convolutional Generative Adversarial Networks" (ICLR 2016).
 from collections.abc import Mapping
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,11 +61,24 @@ class Bottleneck(nn.Module):
 
     def pooled(self, L: Tensor) -> Tensor:
         """(N, 1, H, W) in [0, 100] -> the encoder's coarsest features, 2 a side, (N, 4 channels)."""
-        return F.adaptive_avg_pool2d(self.encoder(L)[-1], _LAYOUT).flatten(1)
+        features = self.encoder(L)[-1]
+        if torch.onnx.is_in_onnx_export():
+            return _halves(_halves(features, 2), 3).flatten(1)
+        return F.adaptive_avg_pool2d(features, _LAYOUT).flatten(1)
 
     def load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
         """Take the encoder's weights from torchvision's, as `Encoder.load_imagenet` does."""
         self.encoder.load_imagenet(weights)
+
+
+def _halves(x: Tensor, dim: int) -> Tensor:
+    """The means of both halves of a dimension of x, which share its middle where it is odd.
+
+    Adaptive pooling to 2, but for rounding, in operations that ONNX has for any size.
+    """
+    size = x.shape[dim]
+    first, second = x.narrow(dim, 0, (size + 1) // 2), x.narrow(dim, size // 2, size - size // 2)
+    return torch.cat([half.mean(dim, keepdim=True) for half in (first, second)], dim)
 
 
 def build(outputs: int, *, encoder: str, latent: int, width: int, output_stride: int) -> Bottleneck:

@@ -1,0 +1,1 @@
+"""What `python -m tintype` can do, one file for each command."""

@@ -1,0 +1,220 @@
+"""`tintype colorize`: colour photographs, one or a whole archive."""
+
+import argparse
+import errno
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from tintype import cleaning, full_size, models, scans, tints
+from tintype.batch import Batch
+from tintype.colorizer import Colorizer
+from tintype.commands.arguments import number
+from tintype.commands.inputs import Job, jobs
+from tintype.console import Failure, UserError
+from tintype.images import UnreadablePicture, encode_png
+from tintype.progress import progress
+from tintype.runtimes import DEFAULT, RUNTIMES, Predictor
+
+PREVIEWED = 24  # pictures on the sheet of --preview, spread over all
+PREVIEW = "preview.png"
+EXAMPLES = """\
+examples:
+  tintype colorize photo.jpg                        into the folder `coloured`
+  tintype colorize photo.jpg -o colour.jpg          into a file
+  tintype colorize scans -o colour                  all pictures of a folder, and of those in it
+  tintype colorize scans -o colour --preview        first a sheet to judge by: colour/preview.png
+  tintype colorize "scans/19[34]*/*.tif" -o colour --compare
+  tintype colorize photo.jpg -o tries --samples 4 --model diversity/z-1
+"""
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Add `colorize` to the commands of `tintype`."""
+    parser = subparsers.add_parser(
+        "colorize",
+        help="colour photographs",
+        description="Colour photographs at their full size; their lightness stays as it is. Those that are "
+        "done are skipped, so the same command goes on where it was stopped.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    option = parser.add_argument
+    option("paths", nargs="+", metavar="PATH", help="pictures, folders, or patterns in quotes")
+    option(
+        "-o", "--out", type=Path, default=Path("coloured"), help="folder or file to write; default: coloured"
+    )
+    option("--model", help="name or folder of a model; `tintype models` lists them")
+    size = f"shorter side, in pixels, of what the network sees (default: {full_size.SIZE})"
+    option("--size", type=number(int, 16, 2048), default=full_size.SIZE, help=size)
+    option("--saturation", type=number(float, 0, 4), default=1.0, help="of the colours; default: 1")
+    option("--samples", type=number(int, 1, 100), metavar="K", help="K colourings of each, of a model with z")
+    option("--seed", type=number(int, 0, 2**31), help="of the random numbers, for a model with z")
+    option("--compare", action="store_true", help="write before and after, side by side, too: *-compare.*")
+    option("--preview", action="store_true", help=f"only a sheet of {PREVIEWED}, quickly: OUT/{PREVIEW}")
+    option("--denoise", action="store_true", help="show the network a copy without grain")
+    option("--contrast", action="store_true", help="show the network a copy of full contrast")
+    option(
+        "--runtime",
+        choices=sorted(RUNTIMES),
+        default=DEFAULT,
+        help=f"what runs the network; default: {DEFAULT}",
+    )
+    option("--overwrite", action="store_true", help="colour again what is done")
+    option("--force", action="store_true", help="colour pictures that have colours already")
+    option("--json", action="store_true", help="print what was done as JSON")
+    parser.set_defaults(run=run)
+
+
+@dataclass
+class Done:
+    """What became of the pictures."""
+
+    coloured: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # path -> reason
+
+
+def run(args: argparse.Namespace) -> None:
+    """Colour the pictures. Raises Failure at the end, if some could not be."""
+    todo, unreadable = jobs(args.paths, args.out)
+    folder = models.find(args.model)
+    painter = Painter(Colorizer.load(folder), args)
+    _refuse_twice(todo, painter)
+    if args.preview:
+        _preview(todo, args.out, painter)
+        return
+    done = Done(failed=dict(unreadable))
+    for job in progress(todo, "colour", "pictures"):
+        targets = painter.targets(job.target)
+        if not args.overwrite and all(target.exists() for target in targets):
+            done.skipped.append(str(job.source))
+            continue
+        try:
+            for target, scan in zip(targets, painter.answers(job.source), strict=True):
+                scans.write(target, scan)
+            done.coloured.append(str(job.source))
+        except (UnreadablePicture, scans.UnwritablePicture) as error:
+            done.failed[str(job.source)] = str(error)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise Failure(
+                    f"{job.target}: {error.strerror}; {len(done.coloured)} pictures are coloured and kept: "
+                    "make room, or name another -o, and run the same again"
+                ) from error
+            done.failed[str(job.source)] = f"{error.strerror or error}" + _about(error)
+        except MemoryError:
+            done.failed[str(job.source)] = "not enough memory for a picture of this size"
+    _tell(done, args, folder)
+
+
+class Painter:
+    """One model, and how pictures are to be coloured with it."""
+
+    def __init__(self, colorizer: Colorizer, args: argparse.Namespace) -> None:
+        self.args = args
+        self._colorizer = colorizer
+        self._predict = Predictor(colorizer, args.runtime)
+        if colorizer.space.whole:
+            raise UserError("--model: found one that colours drawings, allowed: one that colours photographs")
+        if (args.samples or args.seed is not None) and not colorizer.told.get("z"):
+            raise UserError(
+                "--samples, --seed: found a model that knows one colouring of each picture, allowed: one "
+                "with z, such as those of studies/diversity"
+            )
+        if colorizer.told.get("condition"):
+            raise UserError("--model: found one that is told a condition, allowed: one that is not")
+
+    def targets(self, target: Path) -> list[Path]:
+        """The files to write for a picture."""
+        names = [target]
+        if self.args.samples:
+            names = [target.with_stem(f"{target.stem}-{k + 1}") for k in range(self.args.samples)]
+        if self.args.compare:
+            names = [both for name in names for both in (name, name.with_stem(f"{name.stem}-compare"))]
+        return names
+
+    def answers(self, source: Path) -> Iterator[scans.Scan]:
+        """What goes into these files. Raises UnreadablePicture for what can't be coloured, too."""
+        scan = scans.read(source)
+        if not self.args.force and scans.has_colours(scan.pixels) > tints.COLOURFUL:
+            raise UnreadablePicture("it has colours already; --force colours it anew, from its lightness")
+        first = self.args.seed or 0
+        seeds = range(first, first + self.args.samples) if self.args.samples else [self.args.seed]
+        for seed in seeds:
+            after = self.colours(scan.pixels, seed)
+            yield replace(scan, pixels=after)
+            if self.args.compare:
+                before = np.broadcast_to(scan.pixels.reshape(*scan.pixels.shape[:2], -1), after.shape)
+                yield replace(scan, pixels=np.concatenate([before, after], axis=1))
+
+    def colours(self, pixels: np.ndarray, seed: int | None) -> np.ndarray:
+        """A picture in colour."""
+        predict = partial(self._seeded, seed=seed)
+        return full_size.colorize(pixels, predict, self.args.size, self.args.saturation, self._clean)
+
+    def _seeded(self, batch: Batch, seed: int | None) -> Tensor:
+        return self._predict(self._colorizer.with_noise(batch, seed))
+
+    def _clean(self, L: Tensor) -> Tensor:
+        L = cleaning.denoised(L) if self.args.denoise else L
+        return cleaning.contrasted(L) if self.args.contrast else L
+
+
+def _refuse_twice(todo: list[Job], painter: Painter) -> None:
+    """Raise UserError where a picture would take the place of another's comparison, or of the preview."""
+    targets = Counter(target for job in todo for target in painter.targets(job.target))
+    if painter.args.preview:
+        targets[_sheet(painter.args.out)] += 1
+    for target, times in targets.items():
+        if times > 1:
+            raise UserError(f"{target}: several pictures would be called so; rename one of them, or leave it")
+
+
+def _sheet(out: Path) -> Path:
+    """The file of --preview."""
+    single = out.suffix and not out.is_dir()
+    return out.with_name(f"{out.stem}-{PREVIEW}") if single else out / PREVIEW
+
+
+def _preview(todo: list[Job], out: Path, painter: Painter) -> None:
+    from tintype.report import sheets  # here: it brings matplotlib's fonts
+
+    shown = [todo[at] for at in np.unique(np.linspace(0, len(todo) - 1, PREVIEWED).round().astype(int))]
+    pairs = []
+    for job in progress(shown, "preview", "pictures"):
+        try:
+            small = sheets.fit(scans.in_8_bits(scans.samples(job.source)), full_size.SIZE)
+        except (UnreadablePicture, OSError) as error:
+            print(f"{job.source}: {error}")
+            continue
+        pairs.append([small, painter.colours(small, painter.args.seed)])
+    if not pairs:
+        raise Failure("none of the pictures for the sheet could be read")
+    file = _sheet(out)
+    encode_png(file, sheets.grid([list(chain(*pairs[at : at + 3])) for at in range(0, len(pairs), 3)]))
+    print(f"{file}: {len(pairs)} of {len(todo)} pictures; the same command without --preview colours all")
+
+
+def _tell(done: Done, args: argparse.Namespace, folder: Path) -> None:
+    if args.json:
+        print(json.dumps({"model": str(folder), "out": str(args.out)} | vars(done), indent=2))
+    else:
+        there = f", {len(done.skipped)} were there (--overwrite colours them again)" if done.skipped else ""
+        print(f"{args.out}: {len(done.coloured)} coloured{there}, with {folder}")
+    if done.failed:
+        reasons = "".join(f"\n  {path}: {reason}" for path, reason in done.failed.items())
+        raise Failure(
+            f"{len(done.failed)} could not be coloured; mend or leave them, the others are done:{reasons}"
+        )
+
+
+def _about(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""

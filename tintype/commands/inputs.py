@@ -1,0 +1,100 @@
+"""Which pictures a command is to colour, and where each answer goes."""
+
+import errno
+import glob
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tintype.console import UserError
+from tintype.images import SUFFIXES
+from tintype.scans import WRITTEN
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to colour, and the file to write."""
+
+    source: Path
+    target: Path
+
+
+def jobs(paths: list[str], out: Path) -> tuple[list[Job], dict[str, str]]:
+    """What to do for files, folders and glob patterns; and which folders can't be read, with the reason.
+
+    A folder's pictures, by their suffix, keep their places below `out`, or below a folder there of its name
+    where there are several. A single file may have a file for `out`. Raises UserError for paths that are not
+    there or hold no picture, two pictures with one target, and a target among the pictures to be coloured.
+    """
+    named = list(dict.fromkeys(Path(path) for pattern in paths for path in _matches(pattern)))
+    if len(named) > 1:  # a pattern finds the folder of an earlier run as well
+        named = [path for path in named if path.resolve() != out.resolve()]
+    unreadable: dict[str, str] = {}
+    if len(named) == 1 and named[0].is_file() and out.suffix and not out.is_dir():
+        if out.suffix.lower() not in WRITTEN:
+            raise UserError(f"-o {out}: found the suffix {out.suffix}, allowed: {', '.join(WRITTEN)}")
+        found = [Job(named[0], out)]
+    else:
+        if out.exists() and not out.is_dir():
+            raise UserError(f"-o {out}: found a file, allowed: a folder to write into, which may be new")
+        found = []
+        for path in named:
+            if path.is_dir():
+                if path.resolve() == out.resolve():
+                    raise UserError(f"-o {out}: the originals are there, and stay; name another folder")
+                base = out if len(named) == 1 else out / path.resolve().name
+                pictures = _pictures(path, out, unreadable)
+                found += [Job(picture, _target(base / picture.relative_to(path))) for picture in pictures]
+            else:
+                found.append(Job(path, _target(out / path.name)))
+    _refuse_conflicts(found)
+    if not found and not unreadable:
+        raise UserError(
+            f"{', '.join(paths)}: no picture there (files ending in {', '.join(sorted(SUFFIXES))})"
+        )
+    return found, unreadable
+
+
+def _matches(pattern: str) -> list[str]:
+    if os.path.lexists(pattern):
+        return [pattern]
+    found = sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        raise UserError(f"{pattern}: {os.strerror(errno.ENOENT)}; name files, folders, or patterns with *")
+    return found
+
+
+def _pictures(folder: Path, out: Path, unreadable: dict[str, str]) -> list[Path]:
+    """The pictures below a folder, but for hidden ones and those below `out`, in order of their paths."""
+    pictures, written = [], out.resolve()
+
+    def refused(error: OSError) -> None:
+        unreadable[str(error.filename)] = error.strerror or str(error)
+
+    for place, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(place, name).resolve() != written
+        )
+        pictures += [
+            Path(place, name)
+            for name in sorted(files)
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+        ]
+    return pictures
+
+
+def _target(path: Path) -> Path:
+    """A name in a format that can be written: .png goes behind others."""
+    return path if path.suffix.lower() in WRITTEN else path.with_name(path.name + ".png")
+
+
+def _refuse_conflicts(found: list[Job]) -> None:
+    sources = {job.source.resolve() for job in found}
+    for job in found:
+        if job.target.resolve() in sources:
+            raise UserError(f"-o: {job.target} is one of the originals, which stay; name another folder")
+    twice = [target for target, number in Counter(job.target for job in found).items() if number > 1]
+    if twice:
+        pair = ", ".join(str(job.source) for job in found if job.target == twice[0])
+        raise UserError(f"{pair}: both would become {twice[0]}; colour them into folders of their own")

@@ -1,0 +1,1 @@
+"""A page to try models on, in the browser: `tintype serve`."""

@@ -1,0 +1,130 @@
+"""The models that the page offers, and what it says of each of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from tintype import models
+from tintype.color_spaces import SPACES
+from tintype.colorizer import FILE, Colorizer
+from tintype.console import UserError
+from tintype.runtimes import Predictor
+
+BEST = 3  # models that are compared where none is named
+TOLD = ("hints", "z")  # what the page can tell a model besides the lightness
+JUDGED = {"patch": "judged small parts of pictures", "autoencoder": "tried to redraw the pictures"}
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A model on the page. compared: whether it stands beside the others from the start."""
+
+    name: str
+    colorizer: Colorizer
+    predict: Predictor
+    figures: dict[str, Any]
+    compared: bool
+
+    @property
+    def takes_hints(self) -> bool:
+        return bool(self.colorizer.told.get("hints"))
+
+    @property
+    def takes_z(self) -> bool:
+        return bool(self.colorizer.told.get("z"))
+
+    @property
+    def words(self) -> str:
+        """A sentence on how it learned, and one with its figure."""
+        return f"{_learning(self.colorizer.about)} {_figure(self.figures)}"
+
+
+def offered(names: Sequence[str], runtime: str = "torch") -> list[Offered]:
+    """The models of these names; by default the best three of the pipeline's, and one of each kind of TOLD.
+
+    Raises UserError for a model that isn't there, is named twice, or can't colour any photograph.
+    """
+    known = {known.path: known for known in models.known()}
+    if names:
+        folders = [models.find(name) for name in names]
+        compared = set(folders)
+    else:
+        folders = _default(list(known))
+        compared = set(folders[:BEST])
+    found = []
+    for name, folder in zip(names or map(str, folders), folders, strict=True):
+        colorizer = Colorizer.load(folder)
+        if reason := _unsuitable(colorizer.about):
+            raise UserError(f"--model: found {name}, which {reason}; allowed: models of photographs")
+        label = known[folder].name if folder in known else folder.name
+        if label in {model.name for model in found}:
+            raise UserError(f"--model: found two that are called {label!r}, allowed: each once")
+        figures = known[folder].figures if folder in known else {}
+        predict = Predictor(colorizer, runtime)
+        found.append(Offered(label, colorizer, predict, figures, folder in compared))
+    return found
+
+
+def _default(folders: list[Path]) -> list[Path]:
+    """Of folders, best first: BEST that are told nothing, then the first one of each kind of TOLD."""
+    plain, told = [], {}
+    for folder in folders:
+        about = _about(folder)
+        if about is None or _unsuitable(about):
+            continue
+        given = about["generator"].get("given") or {}
+        kind = next((kind for kind in TOLD if given.get(kind)), None)
+        if kind:
+            told.setdefault(kind, folder)
+        elif len(plain) < BEST:
+            plain.append(folder)
+    if not plain and not told:
+        models.find(None)  # says what to do
+        raise UserError(f"none of the models below {models.FOLDER.resolve()} colours photographs; name one")
+    return plain + [told[kind] for kind in TOLD if kind in told]
+
+
+def _about(folder: Path) -> dict[str, Any] | None:
+    """What a model's file says of it, without its weights; None where it can't be read."""
+    try:
+        with safe_open(folder / FILE, framework="pt") as stored:
+            about = json.loads((stored.metadata() or {})["tintype"])
+        return about if about["generator"]["color_space"] in SPACES else None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None  # where it is named, Colorizer.load says what is wrong with it
+
+
+def _unsuitable(about: dict[str, Any]) -> str:
+    """Why a model can't colour any photograph; nothing, if it can."""
+    space = SPACES[about["generator"]["color_space"]]
+    if space.whole:
+        return "colours drawings"
+    if not space.coloured:
+        return "knows no colours"
+    return "has to be told a condition" if (about["generator"].get("given") or {}).get("condition") else ""
+
+
+def _learning(about: dict[str, Any]) -> str:
+    training = about.get("training") or {}
+    given = about["generator"].get("given") or {}
+    if given.get("hints"):
+        return "Learned to follow clicks of colour."
+    if given.get("z"):
+        return "Knows many colourings of a picture; here, its middle one."
+    if "objective" in training:
+        how = JUDGED.get(training.get("discriminator"), "judged whole pictures")
+        return f"Learned against a second network, which {how}."
+    if about["generator"]["head"] == "classes":
+        return "Learned to choose among colours, rare ones too."
+    return "Learned to come near the true colours."
+
+
+def _figure(figures: dict[str, Any]) -> str:
+    error = figures.get("ciede2000")
+    if not isinstance(error, float):
+        return "How far off its colours are was not measured here."
+    return f"On test photographs its colours are off by {error:.1f} on average (CIEDE2000; 0 is perfect)."

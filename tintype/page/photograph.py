@@ -1,0 +1,147 @@
+"""A photograph that was dropped on the page: read within limits, coloured as asked for, written in full."""
+
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from tintype import borders, full_size, hints, scans, tints
+from tintype.batch import Batch
+from tintype.color import rgb_to_lab
+from tintype.images import UnreadablePicture
+from tintype.page.choice import Offered
+
+MAX_BYTES = 100 * 2**20
+MAX_PIXELS = 60_000_000
+MIN_SIDE = 8  # pixels, which networks need
+SHOWN = 1024  # pixels of the longer side of what the page shows
+MOST_CLICKS = 100
+_NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
+_RGB = re.compile(rf"rgba?\({_NUMBER},{_NUMBER},{_NUMBER}(?:,{_NUMBER})?\)")
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """An upload: its file; what the page shows of it, uint8 (h, w, 3); its full size; has it colours?
+
+    Two are equal only if they are the same, for Gradio compares what it remembers.
+    """
+
+    file: Path
+    shown: np.ndarray
+    width: int
+    height: int
+    coloured: bool
+
+
+@dataclass(frozen=True)
+class Click:
+    """A hint: how far down and across the picture, both in [0, 1); and its colour, (R, G, B) in 0..255."""
+
+    down: float
+    across: float
+    rgb: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a photograph is to be coloured. seed: of a colouring of a model with z; None is its middle one."""
+
+    saturation: float = 1.0
+    seed: int | None = None
+    clicks: tuple[Click, ...] = ()
+
+
+def opened(file: Path) -> Photograph:
+    """Read an upload. Raises UnreadablePicture for what is none, or is too large or too small."""
+    if file.stat().st_size > MAX_BYTES:
+        raise UnreadablePicture(f"more than {MAX_BYTES >> 20} MB")
+    pixels = scans.read(file, MAX_PIXELS).pixels
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise UnreadablePicture(f"{width} x {height} pixels; at least {MIN_SIDE} a side are needed")
+    shown = Image.fromarray(scans.in_8_bits(pixels))
+    shown.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=3)
+    coloured = scans.has_colours(pixels) > tints.COLOURFUL
+    return Photograph(file, np.array(shown), width, height, coloured)
+
+
+def coloured(pixels: np.ndarray, model: Offered, wish: Wish) -> np.ndarray:
+    """A picture in colour, as `full_size.colorize` has it. Clicks count for models that take hints."""
+
+    def predict(batch: Batch) -> Tensor:
+        batch = model.colorizer.with_noise(batch, wish.seed)
+        if model.takes_hints:
+            batch = replace(batch, hints=planes(pixels, wish.clicks, batch.input.shape[-2:]))
+        return model.predict(batch)
+
+    return full_size.colorize(pixels, predict, saturation=wish.saturation)
+
+
+def planes(pixels: np.ndarray, clicks: tuple[Click, ...], size: tuple[int, int]) -> Tensor:
+    """Clicks as the network sees them, (1, 3, *size), of which the latest holds where they overlap.
+
+    pixels: the picture. size: that of its small copy within the border, on which clicks do not count.
+    """
+    guide = full_size.small(full_size._lightness(pixels), full_size.SIZE)
+    rows, columns = borders.inside(guide)
+    found = torch.zeros(1, 3, *size)
+    for click in clicks:
+        row = int(click.down * guide.shape[-2]) - rows.start
+        column = int(click.across * guide.shape[-1]) - columns.start
+        if 0 <= row < size[0] and 0 <= column < size[1]:
+            one = hints.at(size, row, column, ab_of(click.rgb))
+            found = torch.where(one[:, 2:] > 0, one, found)
+    return found
+
+
+def ab_of(rgb: tuple[int, int, int]) -> tuple[float, float]:
+    """Hue and chroma of an sRGB colour, 0..255, as a and b."""
+    lab = rgb_to_lab(torch.tensor(rgb, dtype=torch.float64)[:, None, None] / 255)
+    return float(lab[1]), float(lab[2])
+
+
+def rgb_of(text: str) -> tuple[int, int, int]:
+    """The colour that a colour picker gives: "#rrggbb", or "rgba(r, g, b, a)". Raises ValueError."""
+    if match := _RGB.fullmatch(text.strip()):
+        values = [float(value) for value in match.groups()[:3]]
+    elif re.fullmatch(r"#[0-9a-fA-F]{6}", text.strip()):
+        values = list(bytes.fromhex(text.strip()[1:]))
+    else:
+        raise ValueError(f"found {text!r}, allowed: a colour such as #80a040")
+    return tuple(min(255, round(value)) for value in values)
+
+
+def written(photograph: Photograph, model: Offered, wish: Wish, folder: Path) -> Path:
+    """Colour a photograph at its full size and write it to a new folder below `folder`, under its name.
+
+    In its own format, where that can be written, with its EXIF data and its colour profile; else as PNG.
+    """
+    scan = scans.read(photograph.file, MAX_PIXELS)
+    suffix = photograph.file.suffix.lower()
+    suffix = suffix if suffix in scans.WRITTEN else ".png"
+    names = [photograph.file.stem, model.name.replace("/", "-")]
+    names += [] if wish.seed is None else [str(wish.seed)]
+    path = Path(tempfile.mkdtemp(dir=folder)) / ("-".join(names) + suffix)
+    scans.write(path, scans.Scan(coloured(scan.pixels, model, wish), scan.exif, scan.icc))
+    return path
+
+
+def marked(pixels: np.ndarray, clicks: tuple[Click, ...]) -> Image.Image:
+    """A picture on which rings show where clicks are, filled with their colours."""
+    from PIL import ImageDraw
+
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    radius = max(3, max(image.size) // 90)
+    for click in clicks:
+        x, y = click.across * image.width, click.down * image.height
+        for more, fill in ((3, "black"), (2, "white"), (0, click.rgb)):
+            reach = radius + more * radius / 6
+            draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=fill)
+    return image

@@ -1,0 +1,1 @@
+"""Films: colours for each frame in real time, with the brightness and the sound as they are."""
