@@ -25,12 +25,13 @@ repro: install  ## rebuild every result that is out of date
 	python -m tintype.params
 	dvc repro
 
-# Debian's Chromium, where it is missing and may be installed: tests look at the pages with it.
+# Debian's Chromium and a screen in memory, where they are missing and may be installed: tests look at the pages
+# and at the window that a film plays in.
 browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	@{ command -v chromium || command -v chromium-browser; } >/dev/null && command -v Xvfb >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; } \
-	  || echo "no Chromium here, and no right to install it: tests of pages are skipped" >&2
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium xvfb >/dev/null; } \
+	  || echo "no Chromium or Xvfb here, and no right to install them: tests of pages are skipped" >&2
 
 test: install browser  ## the fast tests, the real pipeline in miniature among them
 	pytest

@@ -27,6 +27,7 @@ import torch
 from benchmarks import recipes
 from benchmarks.recipes import now
 from tintype import params as parameters
+from tintype.color import into_gamut, lab_to_rgb
 from tintype.console import Failure, UserError, run
 from tintype.files import new_file, sha256
 from tintype.params import PRETRAINED, Params
@@ -157,7 +158,8 @@ def colouring(params: Params, side: int) -> Iterator[float]:
     L = 100 * torch.rand(1, 1, side, side, device=device)
     while True:
         began = now()
-        colorizer.colorize(L)
+        with torch.no_grad():
+            lab_to_rgb(into_gamut(torch.cat([L, colorizer(L)], dim=1)))
         yield now() - began
 
 

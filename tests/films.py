@@ -49,6 +49,7 @@ def write_film(
     quarters: int = 0,
     aspect: Fraction = Fraction(1),
     tags: tuple[int, int] | None = None,
+    title: str | None = None,
     **options: str,
 ) -> Path:
     """Write a film: of frames, or of Y planes without colour; lossless but for codecs that are not.
@@ -60,6 +61,8 @@ def write_film(
     times = steady_times(len(frames)) if times is None else times
     exact = {"movie_timescale": str(clock.denominator)} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=exact) as target:
+        if title:
+            target.metadata["title"] = title
         stream = target.add_stream(codec, rate=RATE)
         stream.width, stream.height = frames[0].width, frames[0].height
         stream.pix_fmt = layout or frames[0].format.name

@@ -2,16 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tintype import model_file
 from tintype.batch import Batch
 from tintype.color import rgb_to_lab
 from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError
+from tintype.images import UnreadablePicture
 from tintype.params_generator import Bottleneck, UNet
 from tintype.params_schema import Classes
 
@@ -76,12 +80,77 @@ def test_drawing_from_a_generator_that_knows_one_answer_is_a_mistake_that_names_
         regression("lab", backbone).sample(batch_of(torch.zeros(1, 1, 16, 16)), 2, seed=0)
 
 
-def test_colouring_keeps_the_lightness_and_shows_only_what_a_screen_can(colorizer):
-    L = torch.linspace(0, 100, 64 * 64).reshape(1, 1, 64, 64)
-    rgb = colorizer.colorize(L)
-    assert rgb.min() >= 0 and rgb.max() <= 1
-    change = (rgb_to_lab(rgb)[:, :1] - L).abs()
+GREY = np.round(np.linspace(0, 65535, 50 * 70)).reshape(50, 70).astype(np.uint16)
+
+
+def lab_of(picture: np.ndarray) -> Tensor:
+    three = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    return rgb_to_lab(torch.from_numpy(three / np.iinfo(picture.dtype).max).permute(2, 0, 1))
+
+
+def vivid(colorizer: Colorizer) -> Colorizer:
+    """One that has learned nothing and yet gives colours."""
+    torch.nn.init.normal_(colorizer.network.head.weight, std=2.0, generator=torch.Generator().manual_seed(1))
+    return colorizer
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colouring_keeps_the_lightness_the_size_and_the_depth(colorizer, dtype):
+    picture = (GREY // 257).astype(np.uint8) if dtype == np.uint8 else GREY
+    coloured = vivid(colorizer).colorize(picture)
+    assert coloured.shape == (50, 70, 3) and coloured.dtype == dtype
+    change = (lab_of(coloured)[0] - lab_of(picture)[0]).abs()
     assert change.mean() <= 0.3 and change.max() <= 1
+    assert lab_of(coloured)[1:].norm(dim=0).mean() > 3
+
+
+def test_a_path_a_pillow_image_and_samples_are_coloured_alike(colorizer, tmp_path):
+    model, grey = vivid(colorizer), (GREY // 257).astype(np.uint8)
+    expected = model.colorize(grey)
+    image = Image.fromarray(grey)
+    image.save(tmp_path / "a.png")
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        np.testing.assert_array_equal(model.colorize(path), expected)
+    answer = model.colorize(image)
+    assert answer.mode == "RGB" and answer.size == image.size
+    np.testing.assert_array_equal(np.array(answer), expected)
+    assert model.colorize(Image.fromarray(GREY)).mode == "RGB", "Pillow has no colours of 16 bits"
+    Image.fromarray(GREY).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(model.colorize(tmp_path / "deep.png"), model.colorize(GREY))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (1, 1), (1, 500), (64, 33)])
+def test_pictures_of_any_size_are_coloured(colorizer, size):
+    assert colorizer.colorize(np.full(size, 99, np.uint8), size=32).shape == (*size, 3)
+
+
+def test_saturation_and_the_size_that_the_network_sees_make_a_difference(colorizer):
+    model = vivid(colorizer)
+    grey, whole = (lab_of(model.colorize(GREY, saturation=s))[1:].norm(dim=0).mean() for s in (0, 1))
+    assert grey < 0.1 < whole
+    assert not np.array_equal(model.colorize(GREY, size=16), model.colorize(GREY))
+
+
+def test_of_a_model_with_z_a_seed_draws_one_of_its_colourings():
+    torch.manual_seed(0)
+    z = {"whole": 2, "spatial": 1, "diversity": 0.0, "most": 0.5, "others": 0.5}
+    model = vivid(regression("lab", UNET | {"given": {"z": z}}))
+    mean, one, two = (model.colorize(GREY, seed=seed) for seed in (None, 1, 2))
+    assert not np.array_equal(one, two) and not np.array_equal(one, mean)
+    np.testing.assert_array_equal(model.colorize(GREY, seed=1), one)
+
+
+def test_a_seed_for_a_model_without_z_is_a_mistake(colorizer):
+    with pytest.raises(UserError, match="backbone unet has no z: it knows one colouring"):
+        colorizer.colorize(GREY, seed=1)
+
+
+def test_what_is_no_picture_is_refused(colorizer, tmp_path):
+    (tmp_path / "a.jpg").write_text("no picture")
+    with pytest.raises(UnreadablePicture, match="no picture"):
+        colorizer.colorize(tmp_path / "a.jpg")
+    with pytest.raises(FileNotFoundError):
+        colorizer.colorize(tmp_path / "nowhere.jpg")
 
 
 def test_a_saved_model_answers_as_before_and_its_file_is_the_same_every_time(colorizer, tmp_path):
@@ -123,12 +192,10 @@ def test_what_a_model_is_made_of_is_read_from_two_sections_of_params(head, used)
 
 
 def rewrite(folder, change) -> None:
-    """Save the model in a folder again, with its tensors changed."""
-    with safe_open(folder / FILE, "pt") as stored:
-        metadata = stored.metadata()
-    tensors = load_file(folder / FILE)
+    """Save the model in a folder again, with its tensors changed, as another program would have made it."""
+    about, tensors = model_file.read(folder / FILE)
     change(tensors)
-    save_file(tensors, folder / FILE, metadata)
+    model_file.write(folder / FILE, tensors, about)
 
 
 @pytest.mark.parametrize(
@@ -149,10 +216,10 @@ def test_a_missing_extra_or_misshapen_weight_is_named(colorizer, tmp_path, chang
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"backbone": "no_such"}, "not a model written by Tintype .*no_such"),
-        ({"head": "no_such"}, "not a model written by Tintype .*no_such"),
-        ({"color_space": "cmyk"}, "not a model written by Tintype .*cmyk"),
-        ({"head": "classes"}, "not a model written by Tintype"),  # which the file does not have
+        ({"backbone": "no_such"}, "not a model that this Tintype can build .*no_such"),
+        ({"head": "no_such"}, "not a model that this Tintype can build .*no_such"),
+        ({"color_space": "cmyk"}, "not a model that this Tintype can build .*cmyk"),
+        ({"head": "classes"}, "not a model that this Tintype can build"),  # which the file does not have
         ({"stranger": 3}, "generator.backbone unet: these settings do not fit: .*stranger"),
         ({"backbone": "zhang16"}, "generator.backbone zhang16: these settings do not fit: .*depth"),
         ({"color_space": "rgb"}, "the weights do not fit .*network.head.weight"),
@@ -174,7 +241,7 @@ def test_a_file_that_does_not_say_all_is_refused(tmp_path, missing):
         about = json.loads(stored.metadata()["tintype"])
     del about[missing]
     save_file(load_file(tmp_path / FILE), tmp_path / FILE, {"tintype": json.dumps(about)})
-    with pytest.raises(UserError, match=f"not a model written by Tintype .*{missing}"):
+    with pytest.raises(UserError, match=f"not a model that this Tintype can build .*{missing}"):
         Colorizer.load(tmp_path)
 
 

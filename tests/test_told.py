@@ -104,9 +104,12 @@ def test_lightness_alone_is_without_hints_and_of_the_mean_z(told_z):
     model, batch = told(**told_z).eval(), pictures(torch.zeros(2, 2))
     with torch.no_grad():
         assert torch.equal(model(batch.input), model.colours(batch)[:, 1:])
-        assert model.colorize(batch.input).shape == (2, 3, SIDE, SIDE)
+    grey = np.full((SIDE, SIDE), 99, np.uint8)
+    assert model.colorize(grey).shape == (SIDE, SIDE, 3)
     with pytest.raises(UserError, match="found conditions of 0 values"):
         told(COLOURS, condition=True)(batch.input)
+    with pytest.raises(UserError, match="found conditions of 0 values"):
+        told(COLOURS, condition=True).colorize(grey)
 
 
 @pytest.mark.parametrize("backbone", ["zhang16", "unet_per_channel"])

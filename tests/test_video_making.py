@@ -106,6 +106,14 @@ def test_a_film_without_tags_is_tagged_as_what_it_is_taken_for(tmp_path):
     assert (red[..., 0] > red[..., 1]).mean() > 0.9
 
 
+def test_the_title_is_kept_and_what_was_said_of_the_other_file_is_not(tmp_path):
+    source = write_film(tmp_path / "film.mp4", lumas(3), codec="libx264", title="At the seaside")
+    make(source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as result:
+        assert result.metadata["title"] == "At the seaside"
+        assert not {"MAJOR_BRAND", "COMPATIBLE_BRANDS"} & set(result.metadata)
+
+
 def test_a_turned_film_stays_turned(tmp_path):
     source = write_film(tmp_path / "film.mp4", lumas(3), codec="libx264", quarters=3)
     make(source, tmp_path / "out.mp4")

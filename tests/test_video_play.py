@@ -2,6 +2,8 @@
 
 import io
 import os
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -160,6 +162,32 @@ def test_without_a_screen_on_a_terminal_both_ways_are_told(film, monkeypatch):
 def test_a_display_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":987")
     assert screens.no_window() is not None
+
+
+@pytest.fixture
+def display(monkeypatch):
+    """A screen without a monitor, of 50 x 40 pixels."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("no Xvfb on this machine: `apt-get install xvfb` installs it")
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "50x40x24"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        monkeypatch.setenv("DISPLAY", f":{server.stdout.readline().strip()}")
+        yield
+        server.terminate()
+
+
+def test_a_window_shows_the_film_upright_until_it_is_closed(film, display):
+    assert screens.no_window() is None
+    red = frame_of(np.full((48, 64), 100, np.uint8), chroma=(128, 200))
+    window = screens.Window(replace(film, quarters=1))
+    try:
+        window.show(red)
+        assert (window.shown.width(), window.shown.height()) == (30, 40)  # of 64 x 48, turned
+        window.root.event_generate("<Escape>")
+        with pytest.raises(Closed):
+            window.wait(60)
+    finally:
+        window.close()
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,10 @@ class Colorizer(nn.Module):
         samples (H, W, 3), sRGB. size, saturation: as `full_size.colorize` has them. seed: as `with_noise`
         has it. Raises UserError where the model can't, and `images.UnreadablePicture` for what is no picture.
         """
+        if self.space.whole:
+            raise UserError(
+                "this model colours drawings, whose lightness it makes up; name one of photographs"
+            )
         from tintype import full_size, scans  # here: a training does not depend on how pictures are read
 
         def predict(batch: Batch) -> Tensor:

@@ -58,4 +58,7 @@ def stretched(plane: Tensor, size: tuple[int, int], first_row: int = 0, height: 
 def _box(x: Tensor, radius: int) -> Tensor:
     """The mean over windows of 2 radius + 1 pixels, or over what of them is inside the picture."""
     radius = min(radius, min(x.shape[-2:]) - 1)
-    return F.avg_pool2d(x, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+    window, how = 2 * radius + 1, {"stride": 1, "count_include_pad": False}
+    # A row and then a column of it: the mean of means, for a window's rows are all of one length.
+    x = F.avg_pool2d(x, (window, 1), padding=(radius, 0), **how)
+    return F.avg_pool2d(x, (1, window), padding=(0, radius), **how)

@@ -82,7 +82,7 @@ def _onnx(colorizer: Colorizer, threads: int) -> Callable[[Tensor], Tensor]:
 
 
 RUNTIMES = {"onnx": _onnx, "torch": _torch}
-DEFAULT = "onnx"  # the faster one on a CPU: benchmarks/runtimes.py
+DEFAULT_RUNTIME = "onnx"  # the faster one on a CPU: benchmarks/runtimes.py
 
 
 @contextmanager

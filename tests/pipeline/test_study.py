@@ -116,7 +116,7 @@ def test_a_model_describes_itself_and_colours_without_any_params(project, tmp_pa
         "adversaries": "each",
     }
     assert training.items() <= model.about["training"].items()
-    assert model.colorize(torch.full((1, 1, 30, 41), 50.0)).shape == (1, 3, 30, 41)
+    assert model.colorize(np.full((30, 41), 120, np.uint8)).shape == (30, 41, 3)
 
 
 def test_nothing_runs_when_nothing_changed(project):

@@ -21,7 +21,7 @@ from tintype.commands.inputs import Job, jobs
 from tintype.console import Failure, UserError
 from tintype.images import UnreadablePicture, encode_png
 from tintype.progress import progress
-from tintype.runtimes import DEFAULT, RUNTIMES, Predictor
+from tintype.runtimes import DEFAULT_RUNTIME, RUNTIMES, Predictor
 
 PREVIEWED = 24  # pictures on the sheet of --preview, spread over all
 PREVIEW = "preview.png"
@@ -64,8 +64,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     option(
         "--runtime",
         choices=sorted(RUNTIMES),
-        default=DEFAULT,
-        help=f"what runs the network; default: {DEFAULT}",
+        default=DEFAULT_RUNTIME,
+        help=f"what runs the network; default: {DEFAULT_RUNTIME}",
     )
     option("--overwrite", action="store_true", help="colour again what is done")
     option("--force", action="store_true", help="colour pictures that have colours already")

@@ -15,7 +15,7 @@ from tintype.colorizer import Colorizer
 from tintype.commands.arguments import number
 from tintype.console import Failure, UserError
 from tintype.files import folder_sha256, sha256
-from tintype.runtimes import RUNTIMES, Predictor
+from tintype.runtimes import DEFAULT_RUNTIME, RUNTIMES, Predictor
 from tintype.video import making, play, screens
 from tintype.video.colouring import Settings, coloured, small_size
 from tintype.video.encoding import FORMATS, format_of
@@ -75,7 +75,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         default=DEFAULT.every,
         help="ask the network for every Nth frame alone, and carry colours over to the others (default: 1)",
     )
-    parser.add_argument("--runtime", choices=RUNTIMES, default="onnx", help="what runs it (default: onnx)")
+    runtime = f"what runs the network (default: {DEFAULT_RUNTIME})"
+    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default=DEFAULT_RUNTIME, help=runtime)
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
     parser.add_argument("--force", action="store_true", help="colour a film that has colours already")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")

@@ -48,7 +48,7 @@ def offered(names: Sequence[str], runtime: str = "torch") -> list[Offered]:
 
     Raises UserError for a model that isn't there, is named twice, or can't colour any photograph.
     """
-    known = {known.path: known for known in models.known()}
+    known = {model.path: model for model in models.known()}
     if names:
         folders = [models.find(name) for name in names]
         compared = set(folders)

@@ -9,6 +9,7 @@ import gradio as gr
 from tintype.images import UnreadablePicture
 from tintype.page import photograph, sections
 from tintype.page.choice import Offered
+from tintype.page.controls import COMPUTES, PRIVATE, Shared, Step, chained
 from tintype.page.photograph import MAX_BYTES, MAX_PIXELS, Photograph
 
 KEPT = 3600  # seconds after which uploads and answers are deleted
@@ -24,6 +25,7 @@ CSS = """
 .gradio-container .prose { max-width: 60rem; }
 .tintype-note { font-size: 1rem; line-height: 1.5; margin: 0; }
 .tintype-note.problem { border-left: 4px solid #c0392b; padding-left: .7rem; }
+#side-by-side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); }
 #clickable img { cursor: crosshair; }
 #note .html-container { padding: 0; }
 #colourings .grid-wrap { min-height: 0 !important; max-height: none !important; }
@@ -41,31 +43,31 @@ def theme() -> gr.themes.Base:
 
 
 def build(models: Sequence[Offered], folder: Path) -> gr.Blocks:
-    """The page. folder: where downloads are written."""
+    """The page. folder: where pictures are written."""
     with gr.Blocks(title="Tintype", analytics_enabled=False, delete_cache=(CHECKED, KEPT)) as page:
         gr.Markdown(INTRODUCTION)
         file = gr.File(label="Photograph", height=140, elem_id="photograph")
         note = gr.HTML(_note(_LIMITS), elem_id="note", padding=False)
         anyway = gr.Button("Colour it anew", visible=False, variant="primary")
         with gr.Column(visible=False) as results:
-            shared = sections.Shared({model.name: model for model in models}, folder)
+            shared = Shared({model.name: model for model in models}, folder)
             parts = sections.all_of(shared)
-        _wire(file, note, anyway, results, shared.photo, parts)
+        _wire(file, note, anyway, results, shared, parts)
     return page
 
 
 def _wire(
-    file: gr.File, note: gr.HTML, anyway: gr.Button, results: gr.Column, photo: gr.State, parts: list
+    file: gr.File, note: gr.HTML, anyway: gr.Button, results: gr.Column, shared: Shared, parts: list[Step]
 ) -> None:
     """Have an upload open a photograph; where it has colours, a click on `anyway`."""
-    waiting = gr.State()
+    photo, waiting = shared.photo, gr.State()
 
     def opened(upload: str | None) -> list:
         """The photograph, or the one that waits for a yes; then the note, the yes, and the results' place."""
         found, problem, said = None, False, _LIMITS
         if upload is not None:
             try:
-                found = photograph.opened(Path(upload))
+                found = photograph.opened(Path(upload), shared.folder)
                 said = _described(found)
             except (UnreadablePicture, MemoryError, OSError) as error:
                 reason = str(error) if isinstance(error, UnreadablePicture) else "it could not be read"
@@ -84,11 +86,9 @@ def _wire(
 
     places = [photo, waiting, note, anyway, results]
     for happens in (file.upload, file.clear):
-        event = happens(opened, file, places, **sections.COMPUTES)
-        sections.chained(event, parts)
-    sections.chained(
-        anyway.click(agreed, waiting, [photo, waiting, anyway, results], **sections.PRIVATE), parts
-    )
+        event = happens(opened, file, places, **COMPUTES)
+        chained(event, parts)
+    chained(anyway.click(agreed, waiting, [photo, waiting, anyway, results], **PRIVATE), parts)
 
 
 _LIMITS = f"JPEG, PNG, TIFF and others; up to {MAX_BYTES >> 20} MB and {MAX_PIXELS // 10**6} megapixels."

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from tintype import borders, full_size, hints, scans, tints
 from tintype.batch import Batch
 from tintype.color import rgb_to_lab
-from tintype.images import UnreadablePicture
+from tintype.images import UnreadablePicture, encode_png
 from tintype.page.choice import Offered
 
 MAX_BYTES = 100 * 2**20
@@ -27,13 +27,15 @@ _RGB = re.compile(rf"rgba?\({_NUMBER},{_NUMBER},{_NUMBER}(?:,{_NUMBER})?\)")
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
-    """An upload: its file; what the page shows of it, uint8 (h, w, 3); its full size; has it colours?
+    """An upload: its file; what the page shows of it, uint8 (h, w, 3), and as a file; its full size; has it
+    colours?
 
     Two are equal only if they are the same, for Gradio compares what it remembers.
     """
 
     file: Path
     shown: np.ndarray
+    before: Path
     width: int
     height: int
     coloured: bool
@@ -50,25 +52,46 @@ class Click:
 
 @dataclass(frozen=True)
 class Wish:
-    """How a photograph is to be coloured. seed: of a colouring of a model with z; None is its middle one."""
+    """How a photograph is to be coloured.
+
+    seed: of a colouring of a model with z; None is its middle one. size: pixels of the shorter side of what
+    the model sees; the smaller, the farther the colour of a click spreads.
+    """
 
     saturation: float = 1.0
     seed: int | None = None
     clicks: tuple[Click, ...] = ()
+    size: int = full_size.SIZE
 
 
-def opened(file: Path) -> Photograph:
-    """Read an upload. Raises UnreadablePicture for what is none, or is too large or too small."""
+def opened(file: Path, folder: Path) -> Photograph:
+    """Read an upload. folder: where a file of what is shown is written, in one of its own.
+
+    Raises UnreadablePicture for what is no picture, or too large or too small.
+    """
     if file.stat().st_size > MAX_BYTES:
         raise UnreadablePicture(f"more than {MAX_BYTES >> 20} MB")
     pixels = scans.read(file, MAX_PIXELS).pixels
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise UnreadablePicture(f"{width} x {height} pixels; at least {MIN_SIDE} a side are needed")
-    shown = Image.fromarray(scans.in_8_bits(pixels))
-    shown.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=3)
+    shown = reduced(scans.in_8_bits(pixels), SHOWN)
     coloured = scans.has_colours(pixels) > tints.COLOURFUL
-    return Photograph(file, np.array(shown), width, height, coloured)
+    return Photograph(file, shown, to_file(shown, folder), width, height, coloured)
+
+
+def reduced(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), with the longer side of at most so many pixels."""
+    image = Image.fromarray(picture)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
+    return np.array(image)
+
+
+def to_file(picture: np.ndarray, folder: Path) -> Path:
+    """Write a picture as PNG to a new folder below `folder`: a file being sent must not be written again."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / "picture.png"
+    encode_png(path, picture)
+    return path
 
 
 def coloured(pixels: np.ndarray, model: Offered, wish: Wish) -> np.ndarray:
@@ -77,21 +100,21 @@ def coloured(pixels: np.ndarray, model: Offered, wish: Wish) -> np.ndarray:
     def predict(batch: Batch) -> Tensor:
         batch = model.colorizer.with_noise(batch, wish.seed)
         if model.takes_hints:
-            batch = replace(batch, hints=planes(pixels, wish.clicks, batch.input.shape[-2:]))
+            batch = replace(batch, hints=planes(pixels, wish, batch.input.shape[-2:]))
         return model.predict(batch)
 
-    return full_size.colorize(pixels, predict, saturation=wish.saturation)
+    return full_size.colorize(pixels, predict, wish.size, wish.saturation)
 
 
-def planes(pixels: np.ndarray, clicks: tuple[Click, ...], size: tuple[int, int]) -> Tensor:
-    """Clicks as the network sees them, (1, 3, *size), of which the latest holds where they overlap.
+def planes(pixels: np.ndarray, wish: Wish, size: tuple[int, int]) -> Tensor:
+    """The wish's clicks as the network sees them, (1, 3, *size); where they overlap, the latest holds.
 
     pixels: the picture. size: that of its small copy within the border, on which clicks do not count.
     """
-    guide = full_size.small(full_size._lightness(pixels), full_size.SIZE)
+    guide = full_size.small(full_size._lightness(pixels), wish.size)
     rows, columns = borders.inside(guide)
     found = torch.zeros(1, 3, *size)
-    for click in clicks:
+    for click in wish.clicks:
         row = int(click.down * guide.shape[-2]) - rows.start
         column = int(click.across * guide.shape[-1]) - columns.start
         if 0 <= row < size[0] and 0 <= column < size[1]:
@@ -132,10 +155,8 @@ def written(photograph: Photograph, model: Offered, wish: Wish, folder: Path) ->
     return path
 
 
-def marked(pixels: np.ndarray, clicks: tuple[Click, ...]) -> Image.Image:
+def marked(pixels: np.ndarray, clicks: tuple[Click, ...]) -> np.ndarray:
     """A picture on which rings show where clicks are, filled with their colours."""
-    from PIL import ImageDraw
-
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     radius = max(3, max(image.size) // 90)
@@ -144,4 +165,4 @@ def marked(pixels: np.ndarray, clicks: tuple[Click, ...]) -> Image.Image:
         for more, fill in ((3, "black"), (2, "white"), (0, click.rgb)):
             reach = radius + more * radius / 6
             draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=fill)
-    return image
+    return np.array(image)

@@ -1,26 +1,27 @@
 """The parts of the page below the photograph: models side by side, clicks of colour, several colourings."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
+from collections.abc import Iterator
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
 from tintype.console import UserError
-from tintype.images import UnreadablePicture
-from tintype.page.choice import Offered
-from tintype.page.photograph import MOST_CLICKS, Click, Photograph, Wish, coloured, marked, rgb_of, written
+from tintype.page.controls import (
+    COMPUTES,
+    PRIVATE,
+    REACHES,
+    Shared,
+    Step,
+    chained,
+    chooser,
+    download,
+    said,
+    slider_of,
+)
+from tintype.page.photograph import MOST_CLICKS, Click, Photograph, Wish, coloured, marked, reduced, rgb_of
 
-PRIVATE = {"api_visibility": "private"}
-# One at a time: a network uses all cores as it is.
-COMPUTES = PRIVATE | {"concurrency_id": "network", "concurrency_limit": 1}
 DRAWN = 4  # colourings at a time
 THUMBNAIL = 512  # pixels of the longer side
-TALLEST = 640  # pixels of the screen for a picture
+REACH = "middle"  # a key of REACHES
 COLOURS = {
     "skin": "#c99a7c",
     "sky": "#7ba3d0",
@@ -34,32 +35,6 @@ COLOURS = {
     "yellow": "#d8b02a",
     "grey": "#808080",
 }
-_SAVE = """file => {
-    const link = document.createElement("a");
-    link.href = file.url;
-    link.download = file.orig_name;
-    link.click();
-}"""
-
-
-@dataclass
-class Shared:
-    """What the sections have in common. folder: where downloads are written."""
-
-    models: dict[str, Offered]
-    folder: Path
-    photo: gr.State = field(default_factory=gr.State)
-    saturation: gr.Slider = field(init=False)
-    fetched: gr.DownloadButton = field(init=False)
-
-
-@dataclass(frozen=True)
-class Step:
-    """A handler with its inputs and outputs, which other events are followed by."""
-
-    handler: Callable
-    inputs: list
-    outputs: list
 
 
 def all_of(shared: Shared) -> list[Step]:
@@ -84,29 +59,23 @@ def all_of(shared: Shared) -> list[Step]:
     return steps
 
 
-def chained(event, steps: Sequence[Step]) -> None:
-    """Have steps follow an event, one after the other."""
-    for step in steps:
-        event = event.success(step.handler, step.inputs, step.outputs, **COMPUTES)
-
-
 def _side_by_side(shared: Shared, chosen: gr.CheckboxGroup) -> Step:
     gr.Markdown("## Before and after\nDrag the line across a picture, or all lines at once.")
     line = gr.Slider(0, 100, 50, step=1, label="All lines, in % from the left", buttons=[])
     columns, sliders = {}, {}
-    with gr.Row():
+    with gr.Row(elem_id="side-by-side"):
         for name, model in shared.models.items():
             with gr.Column(min_width=300, visible=model.compared) as columns[name]:
-                sliders[name] = _slider(name)
+                sliders[name] = slider_of(name)
                 gr.Markdown(model.words)
-                _download(shared, gr.State(name), f"Download {name}, full size")
+                download(shared, gr.State(name), f"Download {name}, full size")
 
     def show(photo: Photograph | None, names: list[str], saturation: float) -> Iterator[dict]:
         yield dict.fromkeys(sliders.values())
         for name in [name for name in sliders if name in names and photo]:
-            with _said(photo):
+            with said(photo):
                 colours = coloured(photo.shown, shared.models[name], Wish(saturation))
-            yield {sliders[name]: (photo.shown, colours)}
+            yield {sliders[name]: (photo.before, shared.file(colours))}
 
     def choose(names: list[str]) -> list[dict]:
         return [gr.update(visible=name in names) for name in columns]
@@ -136,9 +105,10 @@ def _clicks(shared: Shared, names: list[str]) -> Step:
                 buttons=["fullscreen"],
             )
         with gr.Column(scale=1, min_width=300):
-            model = _chooser(names)
+            model = chooser(names)
             common = gr.Radio([*COLOURS], value="skin", label="Common colours", elem_id="common")
             picker = gr.ColorPicker(COLOURS["skin"], label="Colour of the next click")
+            reach = gr.Radio([*REACHES], value=REACH, label="How far its colour spreads")
             with gr.Row():
                 undo = gr.Button("Undo last click", min_width=130)
                 clear = gr.Button("Undo all", min_width=130)
@@ -146,29 +116,30 @@ def _clicks(shared: Shared, names: list[str]) -> Step:
                 across = gr.Slider(0, 100, 50, step=0.5, label="Across the picture, in %")
                 down = gr.Slider(0, 100, 50, step=0.5, label="Down the picture, in %")
                 add = gr.Button("Put the colour there")
-            _download(shared, model, "Download with these clicks, full size", clicks=clicks)
+            download(shared, model, "Download with these clicks, full size", clicks=clicks, reach=reach)
 
-    def show(photo: Photograph | None, name: str, saturation: float, given: tuple) -> dict:
+    def show(photo: Photograph | None, name: str, saturation: float, far: str, given: tuple) -> dict:
         if photo is None:
             return gr.update(value=None)
-        with _said(photo):
-            colours = coloured(photo.shown, shared.models[name], Wish(saturation, clicks=given))
-        return gr.update(value=marked(colours, given), label=f"Click into the picture ({name})")
+        with said(photo):
+            wish = Wish(saturation, clicks=given, size=REACHES[far])
+            colours = coloured(photo.shown, shared.models[name], wish)
+        return gr.update(value=shared.file(marked(colours, given)), label=f"Click into the picture ({name})")
 
-    def begin(photo: Photograph | None, name: str, saturation: float) -> tuple:
-        return show(photo, name, saturation, ()), ()
+    def begin(photo: Photograph | None, name: str, saturation: float, far: str) -> tuple:
+        return show(photo, name, saturation, far, ()), ()
 
     def clicked(photo: Photograph, given: tuple, colour: str, event: gr.SelectData) -> tuple:
-        with _said(photo):
+        with said(photo):
             height, width = photo.shown.shape[:2]
             x, y = (float(value) for value in event.index)
             return _more(given, y / height, x / width, colour)
 
     def placed(photo: Photograph, given: tuple, colour: str, x: float, y: float) -> tuple:
-        with _said(photo):
+        with said(photo):
             return _more(given, y / 100, x / 100, colour)
 
-    again = Step(show, [shared.photo, model, shared.saturation, clicks], [picture])
+    again = Step(show, [shared.photo, model, shared.saturation, reach, clicks], [picture])
     quick = PRIVATE | {"show_progress": "hidden", "trigger_mode": "multiple"}
     for change in (
         picture.select(clicked, [shared.photo, clicks, picker], clicks, **quick),
@@ -176,6 +147,7 @@ def _clicks(shared: Shared, names: list[str]) -> Step:
         undo.click(lambda given: given[:-1], clicks, clicks, **quick),
         clear.click(tuple, None, clicks, **quick),
         model.change(None),
+        reach.change(None),
         shared.saturation.release(None),
     ):
         chained(change, [again])
@@ -189,7 +161,7 @@ def _colourings(shared: Shared, names: list[str]) -> Step:
     )
     seeds, seed = gr.State(()), gr.State()
     with gr.Row():
-        model = _chooser(names)
+        model = chooser(names)
         number = gr.Slider(2, 8, DRAWN, step=1, label="How many")
         draw = gr.Button("Draw", variant="primary")
     gallery = gr.Gallery(
@@ -205,17 +177,17 @@ def _colourings(shared: Shared, names: list[str]) -> Step:
     )
     with gr.Row(visible=False) as chosen:
         with gr.Column(scale=2, min_width=300):
-            slider = _slider("The chosen one")
+            slider = slider_of("The chosen one")
         with gr.Column(scale=1, min_width=300):
-            _download(shared, model, "Download the chosen one, full size", seed=seed)
+            download(shared, model, "Download the chosen one, full size", seed=seed)
 
     def drawn(photo: Photograph, name: str, some: int, before: tuple, saturation: float) -> Iterator[dict]:
         first = before[-1] + 1 if before else 1
         new, shown = tuple(range(first, first + int(some))), []
         for one in new:
-            with _said(photo):
+            with said(photo):
                 colours = coloured(photo.shown, shared.models[name], Wish(saturation, one))
-            shown.append((_thumbnail(colours), f"Number {one}"))
+            shown.append((shared.file(reduced(colours, THUMBNAIL)), f"Number {one}"))
             label = f"Colourings ({name})"
             yield {
                 gallery: gr.update(value=shown, visible=True, selected_index=None, label=label),
@@ -223,10 +195,10 @@ def _colourings(shared: Shared, names: list[str]) -> Step:
             }
 
     def choose(photo: Photograph, name: str, numbers: tuple, saturation: float, event: gr.SelectData) -> dict:
-        with _said(photo):
+        with said(photo):
             one = numbers[int(event.index)]
             colours = coloured(photo.shown, shared.models[name], Wish(saturation, one))
-        shown = gr.update(value=(photo.shown, colours), label=f"Number {one}")
+        shown = gr.update(value=(photo.before, shared.file(colours)), label=f"Number {one}")
         return {seed: one, slider: shown, chosen: gr.update(visible=True)}
 
     def begin() -> dict:
@@ -239,56 +211,9 @@ def _colourings(shared: Shared, names: list[str]) -> Step:
     return Step(begin, [], places)
 
 
-def _slider(label: str) -> gr.ImageSlider:
-    return gr.ImageSlider(
-        label=label, format="png", buttons=["fullscreen"], max_height=TALLEST, interactive=False
-    )
-
-
-def _chooser(names: list[str]) -> gr.Dropdown:
-    return gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1, filterable=False)
-
-
-def _download(shared: Shared, name: gr.State | gr.Dropdown, label: str, clicks=None, seed=None) -> None:
-    """A button that colours the photograph at its full size and has the browser save it."""
-    button = gr.Button(label)
-
-    def fetch(photo: Photograph, name: str, saturation: float, given: tuple, seed: int | None) -> str:
-        with _said(photo):
-            wish = Wish(saturation, seed, given)
-            return str(written(photo, shared.models[name], wish, shared.folder))
-
-    inputs = [shared.photo, name, shared.saturation, clicks or gr.State(()), seed or gr.State()]
-    done = button.click(fetch, inputs, shared.fetched, show_progress_on=button, **COMPUTES)
-    done.success(None, shared.fetched, js=_SAVE)
-
-
 def _more(given: tuple, down: float, across: float, colour: str) -> tuple:
     """The clicks with one more."""
     if len(given) >= MOST_CLICKS:
         raise UserError(f"there are {MOST_CLICKS} clicks already; undo one first")
     last = 1 - 1e-6
     return (*given, Click(min(max(down, 0), last), min(max(across, 0), last), rgb_of(colour)))
-
-
-def _thumbnail(picture: np.ndarray) -> Image.Image:
-    image = Image.fromarray(picture)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return image
-
-
-@contextmanager
-def _said(photo: Photograph | None) -> Iterator[None]:
-    """Have what goes wrong with a photograph be a sentence on the page."""
-    try:
-        if photo is None:
-            raise UserError("this page's photograph was forgotten, as many others came; drop it again")
-        yield
-        return
-    except FileNotFoundError:
-        problem = "the photograph was deleted meanwhile; drop it again"
-    except (UserError, UnreadablePicture, ValueError) as error:
-        problem = str(error)
-    except (MemoryError, OSError) as error:
-        problem = f"this machine has no room for that: {getattr(error, 'strerror', None) or 'memory'}"
-    raise gr.Error(escape(problem), duration=None, print_exception=False, title="That did not work")

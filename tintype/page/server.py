@@ -135,8 +135,9 @@ def listening(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
+        known = error.errno is not None and error.errno > 0  # else a name that nobody knows
         raise UserError(
-            f"cannot serve at {host}, port {port}: {error.strerror or error}; "
+            f"cannot serve at {host}, port {port}: {os.strerror(error.errno) if known else error.strerror}; "
             f"choose another port, from 1024 to 65535: tintype serve --port {7861 if port == 7860 else 7860}"
         ) from error
 
@@ -154,7 +155,7 @@ def server(guard: Guard):
 
     config = uvicorn.Config(
         guard,
-        log_level="error",
+        log_level="critical",  # pages that are open when it ends are none of its errors
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,  # open pages hold connections that never end

@@ -16,6 +16,8 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".we
 _H264 = ("libx264", {"crf": "18", "preset": "superfast", "bf": "0"})
 _VP9 = ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"})
 LIVE = ("libx264", {"crf": "18", "preset": "ultrafast", "tune": "zerolatency", "bf": "0"})
+# What a container's metadata say of itself, and not of the film.
+_OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 THREADS = 2  # of the encoder, whose bytes depend on their number
 
 
@@ -92,7 +94,8 @@ def write(film: Film, packets: Iterable[Packet], out: Path, container: str) -> N
     if container in ("mp4", "mov"):
         options |= {"movie_timescale": str(film.time_base.denominator), "movflags": "+faststart"}
     with opened(film.path) as source, av.open(str(out), "w", format=container, options=options) as target:
-        target.metadata.update(source.metadata)
+        titles = {name: text for name, text in source.metadata.items() if name not in _OF_THE_FILE}
+        target.metadata.update(titles)
         name, settings = codec(container)
         stream = target.add_stream(name, rate=film.rate)
         configure(stream.codec_context, film, settings)

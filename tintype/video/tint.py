@@ -1,4 +1,4 @@
-"""Is a film in colour already? One that is toned, sepia say, is not: a tint follows the brightness."""
+"""Is a film in colour already? One that is toned, sepia say, is not (`tintype.tints`)."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,10 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
+from tintype.tints import COLOURFUL, SIDE, off_tint
 from tintype.video.film import Film, first_frame, opened, pictures
 
 LOOKS = 9  # frames that are looked at, spread over the film
-SIDE = 96  # pixels of the shorter side of what is looked at
-# Of photographs 97 % are above, and of old black-and-white prints, sepia, stained and faded, 95 % below.
-COLOURFUL = 4.0
-SHADES = 16
 
 
 def in_colour(film: Film) -> bool:
@@ -22,19 +19,12 @@ def in_colour(film: Film) -> bool:
 
 
 def colours(frame: av.VideoFrame) -> float:
-    """How far, in levels of Cb and Cr (root mean square), colours are from the mean of their brightness."""
+    """`tints.off_tint` of a frame, at a small size."""
     scale = min(1, SIDE / min(frame.width, frame.height))
     width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
     small = frame.reformat(width, height, "yuv444p", interpolation=Interpolation.AREA)
     rows = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in small.planes)
-    luma, *differences = (row[:height, :width].ravel().astype(float) for row in rows)
-    shade = (luma * SHADES / 256).astype(int)
-    pixels = np.bincount(shade, minlength=SHADES).clip(min=1)
-    means = (np.bincount(shade, values, SHADES) / pixels for values in differences)
-    squares = [
-        np.square(values - mean[shade]).mean() for values, mean in zip(differences, means, strict=True)
-    ]
-    return float(np.sqrt(np.mean(squares)))
+    return off_tint(*(row[:height, :width] for row in rows))
 
 
 def _spread(film: Film) -> Iterator[av.VideoFrame]:
