@@ -170,7 +170,7 @@ def test_loaded_values_cannot_be_changed():
         ("real_bw.models", [], "found [], allowed: a list of at least 1, each text"),
         ("real_bw.side", 7, "found 7, allowed: a whole number of at least 8"),
         ("real_bw.films", [], "found [], allowed: a list of at least 1, each one of lab, "),
-        ("real_bw.films", ["canny"], "found ['canny'], allowed: a list of at least 1, each one of lab, luma601, "),
+        ("real_bw.films", ["canny"], "found ['canny'], allowed: a list of at least 1, each one of lab, "),
         ("real_bw.age", 1.5, "found 1.5, allowed: a number from 0 to 1"),
         ("real_bw.models", [params.PRETRAINED] * 2, "allowed: a list, without repeats, of cnn, "),
         ("real_bw.models", ["mean"], "found ['mean'], allowed: a list, without repeats, of cnn, "),

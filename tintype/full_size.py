@@ -39,7 +39,7 @@ def colorize(
     saturation: what chroma is multiplied by. clean: what changes the small lightness (1, 1, h, w) before the
     model sees it, and nothing else. Raises TypeError for other values, ValueError for other shapes.
     """
-    L = _lightness(picture)
+    L = lightness_of(picture)
     line = _line(L, predict, size, clean)
     colours = np.empty((*L.shape[-2:], 3), picture.dtype)
     levels = np.iinfo(picture.dtype).max
@@ -82,7 +82,7 @@ def _line(
     return line[0], line[1]
 
 
-def _lightness(picture: np.ndarray) -> Tensor:
+def lightness_of(picture: np.ndarray) -> Tensor:
     """L (1, 1, H, W) in [0, 100] of a picture's samples."""
     if picture.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"found samples of {picture.dtype}; uint8 and uint16 can be coloured")

@@ -111,7 +111,7 @@ def planes(pixels: np.ndarray, wish: Wish, size: tuple[int, int]) -> Tensor:
 
     pixels: the picture. size: that of its small copy within the border, on which clicks do not count.
     """
-    guide = full_size.small(full_size._lightness(pixels), wish.size)
+    guide = full_size.small(full_size.lightness_of(pixels), wish.size)
     rows, columns = borders.inside(guide)
     found = torch.zeros(1, 3, *size)
     for click in wish.clicks:
