@@ -111,3 +111,20 @@ def test_a_link_to_nowhere_is_named(colour):
     with pytest.raises(Failure, match=r"in/b.jpg: No such file or directory"):
         colour("in", "-o", "out")
     assert set(written("out")) == {"a.jpg"}
+
+
+def test_linked_folders_are_entered_once(colour):
+    put("real/a.jpg")
+    put("in/b.jpg")
+    Path("in/linked").symlink_to(Path("real").resolve())
+    Path("in/loop").symlink_to(Path("in").resolve())
+    colour("in", "-o", "out")
+    assert set(written("out")) == {"b.jpg", "linked/a.jpg"}
+
+
+@pytest.mark.parametrize("out", ["text.txt/sub", "/proc/nowhere"])
+def test_where_nothing_can_be_written_it_is_said_before_any_work(colour, out):
+    put("in/a.jpg")
+    Path("text.txt").write_text("a file")
+    with pytest.raises(UserError, match=r"-o .*: .*; name a folder that you may write in"):
+        colour("in", "-o", out)

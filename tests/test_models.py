@@ -25,6 +25,7 @@ GENERATOR = {
 def project(tmp_path, monkeypatch):
     """A function that puts a model, with its figures, into the folder that one works in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "PROJECT", tmp_path)
 
     def put(name: str, **figures: float) -> Path:
         folder = tmp_path / "models" / name
@@ -59,6 +60,24 @@ def test_a_model_is_named_by_its_name_its_folder_or_its_file(project, tmp_path):
     folder = project("hints/clicks")
     for wanted in ("hints/clicks", str(folder), str(tmp_path / folder), str(folder / models.FILE)):
         assert Colorizer.load(models.find(wanted)).about["generator"] == GENERATOR
+
+
+def test_in_another_folder_the_models_are_those_of_the_code(project, tmp_path, monkeypatch):
+    project("cnn", psnr=3.0)
+    elsewhere = tmp_path / "photographs"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (found,) = models.known()
+    assert (found.name, found.path, found.figures) == ("cnn", tmp_path / "models/cnn", {"psnr": 3.0})
+
+
+def test_an_unknown_name_is_answered_with_near_ones_first_and_not_with_all(project):
+    for number in range(8):
+        project(f"study/net-{number}")
+    with pytest.raises(
+        UserError, match=r"one of these: study/net-7, .*, \.\.\. \(`tintype models` lists all\)"
+    ):
+        models.find("net-7")
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(project):

@@ -218,7 +218,9 @@ def test_a_full_disk_keeps_what_there_is(tmp_path, film, monkeypatch):
         write(stream, **arrays)
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(Failure, match=r"no space left.*kept in .*; make room and run the same again"):
+    with pytest.raises(
+        Failure, match=r"No space left.*kept in .*; make room, or mend that, and run the same again"
+    ):
         make(film, out, by_lightness)
     assert not out.exists()
     room[0] = 100

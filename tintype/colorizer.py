@@ -227,13 +227,14 @@ class Colorizer(nn.Module):
         model_file.write(folder / FILE, tensors, self.about | {"training": training})
 
     @classmethod
-    def load(cls, path: Path) -> "Colorizer":
+    def load(cls, path: Path | str) -> "Colorizer":
         """Read a model from its file or its folder, in evaluation mode on the CPU.
 
         Raises UserError where there is no model, the file is no safetensors file of Tintype's, of another
         version or changed since it was written, or a weight is missing, unexpected or of another shape (each
         is named).
         """
+        path = Path(path)
         file = path / FILE if path.is_dir() else path
         about, tensors = model_file.read(file)
         try:

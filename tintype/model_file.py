@@ -31,12 +31,14 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path}: no model here; `dvc repro` trains one, `dvc pull` fetches one that was shared"
         )
     try:
+        path.open("rb").close()  # safetensors calls all that it may not read missing
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; let yourself read it (chmod)") from None
+    try:
         with safe_open(path, framework="pt") as stored:
             about = json.loads((stored.metadata() or {})["tintype"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         version, digest = about.pop("format", 0), about.pop("sha256", None)
-    except PermissionError as error:
-        raise UserError(f"{path}: {error.strerror}; let yourself read it (chmod)") from None
     except (SafetensorError, KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         raise UserError(f"{path}: not a model written by Tintype ({type(error).__name__}: {error})") from None
     if version != FORMAT:

@@ -3,14 +3,17 @@
 import json
 import math
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from tintype.console import UserError
 
-FOLDER = Path("models")  # where the pipeline puts them, below the folder that one works in
+FOLDER = Path("models")  # where the pipeline puts them, below the project's folder
+PROJECT = Path(__file__).resolve().parents[1]  # that of this code, for who works in another folder
 FILE = "model.safetensors"
 FIGURES = Path("reports/metrics")
+NAMED = 6  # models that an error names
 BEST = ("lpips_squeeze", "ciede2000")  # lower is better; models without the first are compared by the second
 
 
@@ -24,11 +27,12 @@ class Known:
 
 
 def known() -> list[Known]:
-    """The models below FOLDER: those with figures first, the best of them at the very top; then by name."""
+    """The models of the project: those with figures first, the best of them at the very top; then by name."""
+    root = _root()
     found = []
-    for file in sorted(FOLDER.rglob(FILE)):
-        name = file.parent.relative_to(FOLDER).as_posix()
-        found.append(Known(name, file.parent, _figures(name)))
+    for file in sorted((root / FOLDER).rglob(FILE)):
+        name = file.parent.relative_to(root / FOLDER).as_posix()
+        found.append(Known(name, file.parent, _figures(root, name)))
     return sorted(found, key=_rank)
 
 
@@ -41,18 +45,32 @@ def find(wanted: str | None) -> Path:
     if wanted is None:
         if here:
             return here[0].path
-        raise UserError(f"no model below {FOLDER.resolve()}: `make repro` trains some; or name one's folder")
+        raise UserError(
+            f"no model below {(_root() / FOLDER).resolve()}: `make repro` trains some; or name one's folder"
+        )
     for model in here:
         if model.name == wanted:
             return model.path
     if Path(wanted).exists():
         return Path(wanted)
-    names = ", ".join(model.name for model in here) or "none: `make repro` trains some"
-    raise UserError(f"--model: found {wanted!r}, allowed: a model's folder, or one of these: {names}")
+    names = [model.name for model in here]
+    near = dict.fromkeys(get_close_matches(wanted, names) + names)
+    listed = ", ".join(list(near)[:NAMED]) + (
+        ", ... (`tintype models` lists all)" if len(near) > NAMED else ""
+    )
+    raise UserError(
+        f"--model: found {wanted!r}, allowed: a model's folder, or one of these: "
+        f"{listed or 'none: `make repro` trains some'}"
+    )
 
 
-def _figures(name: str) -> dict[str, Any]:
-    file = FIGURES / f"{name}.json"
+def _root() -> Path:
+    """The folder one works in, where that is a project of models, else the one of this code."""
+    return Path() if FOLDER.is_dir() else PROJECT
+
+
+def _figures(root: Path, name: str) -> dict[str, Any]:
+    file = root / FIGURES / f"{name}.json"
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -21,7 +21,7 @@ from tintype.images import FORMATS, MAX_PIXELS, UnreadablePicture, decode, srgb
 from tintype.tints import SIDE, off_tint
 
 # How files are written, by their suffix: so that lightness is kept, by JPEG to 0.3 of L on average.
-_JPEG = {"format": "JPEG", "quality": 98, "subsampling": 0}
+_JPEG = {"format": "JPEG", "quality": 100, "subsampling": 0}
 _TIFF = {"format": "TIFF"}
 WRITTEN = {
     **{suffix: _JPEG for suffix in (".jpg", ".jpeg", ".jpe", ".jfif")},

@@ -17,7 +17,7 @@ from tintype import cleaning, full_size, models, scans, tints
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
 from tintype.commands.arguments import number
-from tintype.commands.inputs import Job, jobs
+from tintype.commands.inputs import Job, jobs, refuse_unwritable
 from tintype.console import Failure, UserError
 from tintype.images import UnreadablePicture, encode_png
 from tintype.progress import progress
@@ -25,6 +25,7 @@ from tintype.runtimes import DEFAULT_RUNTIME, RUNTIMES, Predictor
 
 PREVIEWED = 24  # pictures on the sheet of --preview, spread over all
 PREVIEW = "preview.png"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # errors that the next picture would meet, too
 EXAMPLES = """\
 examples:
   tintype colorize photo.jpg                        into the folder `coloured`
@@ -32,7 +33,7 @@ examples:
   tintype colorize scans -o colour                  all pictures of a folder, and of those in it
   tintype colorize scans -o colour --preview        first a sheet to judge by: colour/preview.png
   tintype colorize "scans/19[34]*/*.tif" -o colour --compare
-  tintype colorize photo.jpg -o tries --samples 4 --model diversity/z-1
+  tintype colorize photo.jpg -o tries --samples 4 --model diversity/diverse-1
 """
 
 
@@ -88,8 +89,9 @@ def run(args: argparse.Namespace) -> None:
     folder = models.find(args.model)
     painter = Painter(Colorizer.load(folder), args)
     _refuse_twice(todo, painter)
+    refuse_unwritable(args.out.parent if _is_file(args.out) else args.out)
     if args.preview:
-        _preview(todo, args.out, painter)
+        _preview(todo, painter)
         return
     done = Done(failed=dict(unreadable))
     for job in progress(todo, "colour", "pictures"):
@@ -104,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         except (UnreadablePicture, scans.UnwritablePicture) as error:
             done.failed[str(job.source)] = str(error)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            if error.errno in FULL:
                 raise Failure(
                     f"{job.target}: {error.strerror}; {len(done.coloured)} pictures are coloured and kept: "
                     "make room, or name another -o, and run the same again"
@@ -127,7 +129,7 @@ class Painter:
         if (args.samples or args.seed is not None) and not colorizer.told.get("z"):
             raise UserError(
                 "--samples, --seed: found a model that knows one colouring of each picture, allowed: one "
-                "with z, such as those of studies/diversity"
+                "with z, such as diversity/diverse-1 after `dvc repro studies/diversity/dvc.yaml`"
             )
         if colorizer.told.get("condition"):
             raise UserError("--model: found one that is told a condition, allowed: one that is not")
@@ -180,27 +182,38 @@ def _refuse_twice(todo: list[Job], painter: Painter) -> None:
 
 def _sheet(out: Path) -> Path:
     """The file of --preview."""
-    single = out.suffix and not out.is_dir()
-    return out.with_name(f"{out.stem}-{PREVIEW}") if single else out / PREVIEW
+    return out.with_name(f"{out.stem}-{PREVIEW}") if _is_file(out) else out / PREVIEW
 
 
-def _preview(todo: list[Job], out: Path, painter: Painter) -> None:
+def _is_file(out: Path) -> bool:
+    """Whether -o names a file to write, not a folder."""
+    return bool(out.suffix) and not out.is_dir()
+
+
+def _preview(todo: list[Job], painter: Painter) -> None:
     from tintype.report import sheets  # here: it brings matplotlib's fonts
 
     shown = [todo[at] for at in np.unique(np.linspace(0, len(todo) - 1, PREVIEWED).round().astype(int))]
-    pairs = []
+    pairs, failed = [], {}
     for job in progress(shown, "preview", "pictures"):
         try:
             small = sheets.fit(scans.in_8_bits(scans.samples(job.source)), full_size.SIZE)
         except (UnreadablePicture, OSError) as error:
-            print(f"{job.source}: {error}")
+            failed[str(job.source)] = str(error)
             continue
         pairs.append([small, painter.colours(small, painter.args.seed)])
     if not pairs:
         raise Failure("none of the pictures for the sheet could be read")
-    file = _sheet(out)
-    encode_png(file, sheets.grid([list(chain(*pairs[at : at + 3])) for at in range(0, len(pairs), 3)]))
-    print(f"{file}: {len(pairs)} of {len(todo)} pictures; the same command without --preview colours all")
+    file = _sheet(painter.args.out)
+    try:
+        encode_png(file, sheets.grid([list(chain(*pairs[at : at + 3])) for at in range(0, len(pairs), 3)]))
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror or error}; make room, or name another -o") from error
+    if painter.args.json:
+        print(json.dumps({"preview": str(file), "pictures": len(pairs), "failed": failed}, indent=2))
+    else:
+        print(f"{file}: {len(pairs)} of {len(todo)} pictures; the same command without --preview colours all")
+    _refuse_failed(failed)
 
 
 def _tell(done: Done, args: argparse.Namespace, folder: Path) -> None:
@@ -208,11 +221,16 @@ def _tell(done: Done, args: argparse.Namespace, folder: Path) -> None:
         print(json.dumps({"model": str(folder), "out": str(args.out)} | vars(done), indent=2))
     else:
         there = f", {len(done.skipped)} were there (--overwrite colours them again)" if done.skipped else ""
-        print(f"{args.out}: {len(done.coloured)} coloured{there}, with {folder}")
-    if done.failed:
-        reasons = "".join(f"\n  {path}: {reason}" for path, reason in done.failed.items())
+        using = f", with {folder}" if done.coloured else ""
+        print(f"{args.out}: {len(done.coloured)} coloured{there}{using}")
+    _refuse_failed(done.failed)
+
+
+def _refuse_failed(failed: dict[str, str]) -> None:
+    if failed:
+        reasons = "".join(f"\n  {path}: {reason}" for path, reason in failed.items())
         raise Failure(
-            f"{len(done.failed)} could not be coloured; mend or leave them, the others are done:{reasons}"
+            f"{len(failed)} could not be coloured; mend or leave them, the others are done:{reasons}"
         )
 
 

@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,26 +57,40 @@ def jobs(paths: list[str], out: Path) -> tuple[list[Job], dict[str, str]]:
     return found, unreadable
 
 
+def refuse_unwritable(out: Path) -> None:
+    """Raise UserError where no file can be written into a folder, or the folder not be made."""
+    place = next(place for place in (out, *out.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UserError(f"-o {out}: {error.strerror}; name a folder that you may write in") from None
+
+
 def _matches(pattern: str) -> list[str]:
     if os.path.lexists(pattern):
         return [pattern]
     found = sorted(glob.glob(pattern, recursive=True))
     if not found:
-        raise UserError(f"{pattern}: {os.strerror(errno.ENOENT)}; name files, folders, or patterns with *")
+        missing = os.strerror(errno.ENOENT)
+        raise UserError(f"{pattern or repr(pattern)}: {missing}; name files, folders, or patterns with *")
     return found
 
 
 def _pictures(folder: Path, out: Path, unreadable: dict[str, str]) -> list[Path]:
     """The pictures below a folder, but for hidden ones and those below `out`, in order of their paths."""
-    pictures, written = [], out.resolve()
+    pictures, entered = [], {out.resolve(), folder.resolve()}
 
     def refused(error: OSError) -> None:
         unreadable[str(error.filename)] = error.strerror or str(error)
 
-    for place, folders, files in os.walk(folder, onerror=refused):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and Path(place, name).resolve() != written
-        )
+    def enter(path: Path) -> bool:  # each folder once, however many links lead there
+        new = not path.name.startswith(".") and path.resolve() not in entered
+        entered.add(path.resolve())
+        return new
+
+    for place, folders, files in os.walk(folder, onerror=refused, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if enter(Path(place, name))]
         pictures += [
             Path(place, name)
             for name in sorted(files)

@@ -153,7 +153,7 @@ def losses(film: Film, made: making.Made) -> list[str]:
         lost.append(f"{made.missing.damaged} packets are damaged")
     if made.missing.out_of_order:
         lost.append(f"{made.missing.out_of_order} frames are not in the order of their times")
-    if film.seconds and made.end < film.end - max(1, film.seconds / 50):
+    if film.seconds and made.end < film.end - min(5, max(0.2, film.seconds / 50)):
         lost.append(f"it ends after {float(made.end):.1f} of {float(film.end):.1f} seconds")
     return lost
 

@@ -1,6 +1,7 @@
 """The page's server: its own machine only, no other addresses, and no paths beyond those the page needs."""
 
 import atexit
+import errno
 import os
 import shutil
 import socket
@@ -135,10 +136,12 @@ def listening(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = f"--port {7861 if port == 7860 else 7860}" if taken else f"--host {LOOPBACK[0]}"
         known = error.errno is not None and error.errno > 0  # else a name that nobody knows
         raise UserError(
             f"cannot serve at {host}, port {port}: {os.strerror(error.errno) if known else error.strerror}; "
-            f"choose another port, from 1024 to 65535: tintype serve --port {7861 if port == 7860 else 7860}"
+            f"choose another {'port, from 1024 to 65535' if taken else 'address'}: tintype serve {other}"
         ) from error
 
 

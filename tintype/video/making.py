@@ -21,6 +21,10 @@ from tintype.video.reading import Missing, Reading
 from tintype.video.segments import Segments, folder_for, kept
 
 SECONDS = 10  # of a segment, at least
+UNWRITABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG),
+)
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,13 @@ def make(
             last = segments.memory.place.pts * film.time_base
             return Made(segments.frames, earlier, missing, last)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UserError(f"{out}: {error.strerror}; name a folder for -o that you may write in") from None
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, av.error.FFmpegError):
             raise
+        if error.errno in UNWRITABLE:
+            raise UserError(f"{out}: {error.strerror}; name a folder for -o that you may write in") from None
         left = f"what is coloured is kept in {folder_for(out)}; " if folder_for(out).exists() else ""
         raise Failure(
-            f"{out}: no space left on the disk; {left}make room and run the same again to go on"
+            f"{out}: {error.strerror}; {left}make room, or mend that, and run the same again to go on"
         ) from None
 
 
