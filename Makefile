@@ -43,7 +43,7 @@ lint: install  ## style and common mistakes
 	ruff check .
 	ruff format --check .
 
-bench: install  ## how fast training, reading, preparing and scoring are; some ten minutes
+bench: install  ## how fast training, reading, preparing, scoring and colouring are; a quarter of an hour
 	dvc repro --quiet prepare@photos
 	python -m benchmarks.train
 	python -m benchmarks.reading
