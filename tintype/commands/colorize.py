@@ -121,9 +121,6 @@ class Painter:
     """One model, and how pictures are to be coloured with it."""
 
     def __init__(self, colorizer: Colorizer, args: argparse.Namespace) -> None:
-        self.args = args
-        self._colorizer = colorizer
-        self._predict = Predictor(colorizer, args.runtime)
         if colorizer.space.whole:
             raise UserError("--model: found one that colours drawings, allowed: one that colours photographs")
         if (args.samples or args.seed is not None) and not colorizer.told.get("z"):
@@ -133,6 +130,9 @@ class Painter:
             )
         if colorizer.told.get("condition"):
             raise UserError("--model: found one that is told a condition, allowed: one that is not")
+        self.args = args
+        self._colorizer = colorizer
+        self._predict = Predictor(colorizer, args.runtime)
 
     def targets(self, target: Path) -> list[Path]:
         """The files to write for a picture."""
@@ -191,9 +191,10 @@ def _is_file(out: Path) -> bool:
 
 
 def _preview(todo: list[Job], painter: Painter) -> None:
-    from tintype.report import sheets  # here: it brings matplotlib's fonts
+    from tintype.real_bw import spread  # here: to colour takes no tables and sheets
+    from tintype.report import sheets
 
-    shown = [todo[at] for at in np.unique(np.linspace(0, len(todo) - 1, PREVIEWED).round().astype(int))]
+    shown = [todo[at] for at in spread(len(todo), PREVIEWED)]
     pairs, failed = [], {}
     for job in progress(shown, "preview", "pictures"):
         try:
