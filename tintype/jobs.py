@@ -1,7 +1,7 @@
 """Where many independent tasks run: processes of this machine, or a Dask cluster, to the same results."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
@@ -13,10 +13,12 @@ def workers(backend: str, jobs: int) -> Iterator[Callable[[Callable, Iterable[tu
 
     Tasks are made when a worker is near to take them, so that there may be any number. backend: "loky" for
     `jobs` processes; "dask" for the cluster whose scheduler the environment variable DASK_SCHEDULER_ADDRESS
-    names, else for one of `jobs` processes on this machine.
+    names, else for one of `jobs` processes on this machine. No task of these calls runs on after the block,
+    which may have been left early.
     """
     if backend == "loky":
-        yield lambda function, tasks: _mapped(function, tasks, jobs)
+        with ExitStack() as stack:
+            yield lambda function, tasks: stack.enter_context(closing(_mapped(function, tasks, jobs)))
         return
     # Only here: it takes a second, and most runs need none of it.
     import dask
@@ -24,8 +26,8 @@ def workers(backend: str, jobs: int) -> Iterator[Callable[[Callable, Iterable[tu
 
     address = dask.config.get("scheduler-address", None)
     here = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with Client(address) if address else Client(**here), parallel_config(backend="dask"):
-        yield lambda function, tasks: _mapped(function, tasks, -1)
+    with Client(address) if address else Client(**here), parallel_config(backend="dask"), ExitStack() as stack:
+        yield lambda function, tasks: stack.enter_context(closing(_mapped(function, tasks, -1)))
 
 
 def _mapped(function: Callable, tasks: Iterable[tuple], jobs: int) -> Iterator[Any]:
