@@ -1,8 +1,9 @@
 """The schema of `download` in `params.yaml`: a class per source of pictures or weights."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tintype.params_types import Count, Section, Text, Unit
 
@@ -16,24 +17,50 @@ class Bundled(Gathered):
     pictures: Literal["colour", "grey"]
 
 
-class Files(Gathered):
+class Files(Section):
     licence: str
     group: Literal["picture", "folder"]  # what never parts into training and test
     held_out: Text | None  # a folder below which all is the publisher's test split
 
 
-class Folder(Files):
+class Folder(Files, Gathered):
     source: Literal["folder"]
     path: Text
 
 
-class Archive(Files):
-    source: Literal["archive"]
+class Packed(Files):
     url: Annotated[str, Field(pattern="^(https?|file):")]
     checksum: Annotated[str, Field(pattern="^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None
     bytes: Count | None
     max_files: Count
     max_bytes: Count
+
+
+class Archive(Packed, Gathered):
+    source: Literal["archive"]
+
+
+class OneOfSeveral(Packed):
+    only: Text | None  # a folder outside of which nothing but held_out is taken
+    without: Text | None  # a pattern: files named like it are not taken, but for held_out
+
+
+def _plain(name: str) -> str:
+    # Not by a pattern in the schema, with which pydantic describes a mapping in another way.
+    if not re.fullmatch("[a-z0-9][a-z0-9_-]*", name):
+        raise ValueError(name)
+    return name
+
+
+Plain = Annotated[str, AfterValidator(_plain)]
+
+
+class Archives(Gathered):
+    source: Literal["archives"]
+    use: Text  # a key of sets
+    sets: Annotated[
+        dict[Plain, Annotated[dict[Plain, OneOfSeveral], Field(min_length=1)]], Field(min_length=1)
+    ]
 
 
 class OpenImages(Gathered):
@@ -75,7 +102,9 @@ class Weights(Gathered):
     ]
 
 
-EncoderName = Literal["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
+EncoderName = Literal[
+    "alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3", "squeezenet1_1"
+]
 
 
 class EncoderWeights(Gathered):
@@ -85,7 +114,8 @@ class EncoderWeights(Gathered):
 
 
 Pictures = Annotated[
-    Bundled | Folder | Archive | OpenImages | ImageNet | Icons | Sketches, Field(discriminator="source")
+    Bundled | Folder | Archive | Archives | OpenImages | ImageNet | Icons | Sketches,
+    Field(discriminator="source"),
 ]
 
 
