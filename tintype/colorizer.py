@@ -133,20 +133,18 @@ class Colorizer(nn.Module):
         """What the network gives (N, planes, h, w) for pictures, padded to a size that suits it."""
         return self._planes(self.given(batch))
 
-    def ab(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
-        """ab (N, 2, *size) of what the network gave, (N, planes, h, w)."""
-        ab = self.space.ab(self.head(planes))
-        return F.interpolate(ab, size=size, mode="bilinear", align_corners=False)
-
     def lab(self, planes: Tensor, L: Tensor) -> Tensor:
         """Lab (N, 3, H, W) of what the network gave for pictures of lightness L (N, 1, H, W)."""
+        return self.joined(self.head(planes), L)
+
+    def joined(self, colours: Tensor, L: Tensor) -> Tensor:
+        """Lab (N, 3, H, W) of the head's colours (N, C, h, w) for pictures of lightness L (N, 1, H, W)."""
         height, width = L.shape[-2:]
         multiple = self.network.multiple
         size = (height + -height % multiple, width + -width % multiple)
-        if not self.space.whole:
-            return torch.cat([L, self.ab(planes, size)[..., :height, :width]], dim=1)
-        lab = self.space.lab(self.head(planes))
-        return F.interpolate(lab, size=size, mode="bilinear", align_corners=False)[..., :height, :width]
+        small = self.space.lab(colours) if self.space.whole else self.space.ab(colours)
+        large = F.interpolate(small, size=size, mode="bilinear", align_corners=False)[..., :height, :width]
+        return large if self.space.whole else torch.cat([L, large], dim=1)
 
     @torch.no_grad()
     def sample(self, batch: Batch, number: int, seed: int) -> Tensor:
@@ -234,8 +232,7 @@ class Colorizer(nn.Module):
         version or changed since it was written, or a weight is missing, unexpected or of another shape (each
         is named).
         """
-        path = Path(path)
-        file = path / FILE if path.is_dir() else path
+        file = file_of(path)
         about, tensors = model_file.read(file)
         try:
             colorizer = cls(about["generator"], about["classes"], about.get("conditions"))
@@ -289,6 +286,12 @@ class Colorizer(nn.Module):
 
     def _of_lightness(self, L: Tensor) -> Tensor:
         return self.colours(Batch(L, L, L.new_zeros(len(L), 2, *L.shape[-2:])))
+
+
+def file_of(model: Path | str) -> Path:
+    """The file of a model that is named by its folder or its file."""
+    path = Path(model)
+    return path / FILE if path.is_dir() else path
 
 
 def condition_planes(condition: Tensor, size: tuple[int, int]) -> Tensor:

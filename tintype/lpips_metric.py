@@ -40,6 +40,7 @@ class Lpips(nn.Module):
             warnings.filterwarnings("ignore", category=UserWarning, module=r"torchvision\.models")
             self.distance = lpips.LPIPS(net=net, version="0.1", pnet_rand=True, verbose=False)
         _load_backbone(self.distance.net, backbone, TORCHVISION_NAMES[net])
+        self.requires_grad_(False)
 
     @torch.no_grad()
     def forward(self, rgb: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -49,7 +50,11 @@ class Lpips(nn.Module):
         [0, 1].
         """
         rgb, truth = checked_rgb_pair(rgb, truth)
-        return self.distance(rgb.float() * 2 - 1, truth.float() * 2 - 1).flatten().double()
+        return self.loss(rgb.float(), truth.float()).double()
+
+    def loss(self, rgb: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """The same, unchecked and as precise as its arguments, to learn by: with a gradient."""
+        return self.distance(rgb * 2 - 1, truth * 2 - 1).flatten()
 
 
 def load(net: str, folder: Path) -> tuple[Lpips | None, str]:

@@ -27,7 +27,7 @@ from tintype.protocols import PROTOCOLS
 from tintype.studies import FLOORS
 
 # Backbones that take one plane.
-LIGHTNESS_ALONE = ("unet_per_channel", "zhang16", "torchvision_unet", "bottleneck", "variational")
+LIGHTNESS_ALONE = ("unet_per_channel", "zhang16", "bottleneck", "variational")
 PRETRAINED = "cnn"  # the generator that pretraining makes and adversarial training starts from
 
 
@@ -144,7 +144,7 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
             problems["generator.given"] = f"found nothing, allowed: {allowed}"
         case _, backbone if backbone in LIGHTNESS_ALONE:
             told = ", ".join(_at(tree, "generator.given"))
-            allowed = f"left out, for {backbone} takes the lightness alone; unet, transposed_unet take more"
+            allowed = f"left out, for {backbone} takes the lightness alone; unet, torchvision_unet take more"
             problems["generator.given"] = f"found {told}, allowed: {allowed}"
     match values("adversarial.shared.discriminator_first", "adversarial.shared.steps"):
         case first, steps if first >= steps:

@@ -14,6 +14,7 @@ from tintype.params_types import (
     Section,
     Width,
     files,
+    left_out,
 )
 
 
@@ -31,22 +32,18 @@ class Z(Section):
     others: Annotated[float, Field(ge=0, le=0.5)]
 
 
-# Of a key that may be left out, as no other may: left out, it is not in what is saved with a model either.
-_left_out = Field(default=None, exclude_if=lambda value: value is None)
-
-
 class Given(Section):
     """What a generator is told besides the lightness, as far as it is."""
 
-    condition: Annotated[Literal[True] | None, _left_out]  # that of the pictures
-    hints: Annotated[Hints | None, _left_out]
-    z: Annotated[Z | None, _left_out]
+    condition: Annotated[Literal[True] | None, left_out]  # that of the pictures
+    hints: Annotated[Hints | None, left_out]
+    z: Annotated[Z | None, left_out]
 
 
 class AnyGenerator(Section):
     head: Literal[*files("networks/heads", "head")]
     color_space: Literal["lab", "rgb", "drawing", "lightness"]
-    given: Annotated[Given | None, _left_out]
+    given: Annotated[Given | None, left_out]
 
 
 class UNet(AnyGenerator):

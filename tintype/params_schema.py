@@ -25,6 +25,7 @@ from tintype.params_types import (
     Zoom,
     files,
     from_list,
+    left_out,
     only_int,
 )
 from tintype.protocols import PROTOCOLS
@@ -150,6 +151,7 @@ class Adversary(Section):
     width: Width
     pixel: NotNegative
     adversarial: NotNegative
+    perceptual: Annotated[Positive | None, left_out]  # weight of LPIPS, by evaluate.metrics.lpips
 
 
 # An autoencoder's answer is an energy, which takes the objective made for it.

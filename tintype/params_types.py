@@ -30,7 +30,11 @@ def files(folder: str, *others: str) -> tuple[str, ...]:
     return tuple(sorted({file.stem for file in files} - {"__init__", *others}))
 
 
+# Of a key that may be left out, as most may not: left out, it is not in what is saved with a model either.
+left_out = Field(default=None, exclude_if=lambda value: value is None)
+
+
 class Section(BaseModel):
-    """A mapping in `params.yaml` whose keys are all known and all required."""
+    """A mapping in `params.yaml` whose keys are all known, and all required but for those `left_out`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)

@@ -7,9 +7,10 @@
       backbones: {unet: {width: 16, depth: 4, output_stride: 2}}   # settings of each that the models name
       model: {width: 32, pixel: 1.0, adversarial: 0.2}             # of each adversarial model
       pretrain: {steps: 400}                                       # and other sections of `base`
+      shared: {pictures_per_shard: 1000}                           # of prepare.shared
       photos: {layout: squares, ...}                               # all of prepare.photos, for other pictures
     large: ...
-    download: {}                       # sets besides those of `base`: pictures, or weights of encoders
+    download: {}                       # sets besides those of `base`: pictures, or weights of networks
     models:
       pretrained:                      # any name: DVC runs a stage for each model of a group
         unet-l2-1: {seed: 1, generator: {backbone: unet, head: l2, color_space: lab}}
@@ -29,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tintype import params_wording as wording
 from tintype.console import UserError
-from tintype.params_download import EncoderWeights, Pictures
+from tintype.params_download import EncoderWeights, Pictures, Weights
 
 # Untrained models, and what makes them.
 FLOORS = dict.fromkeys(("grey", "mean", "random"), "tintype/floors.py")
@@ -53,6 +54,7 @@ class Values(_Changes):
     """What all models of a study share."""
 
     backbones: dict[str, dict[str, Any]] = {}
+    shared: dict[str, Any] = {}
     photos: dict[str, Any] = {}
 
 
@@ -88,7 +90,7 @@ class Study(_Strict):
     values: Literal["small", "large"]
     small: Values
     large: Values
-    download: dict[str, EncoderWeights | Pictures] = {}
+    download: dict[str, EncoderWeights | Weights | Pictures] = {}
     sampling: Sampling | None = None
     shown: Shown | None = None
     models: dict[str, dict[str, Model]]
@@ -149,6 +151,7 @@ def merged(base: dict, study: Study, path: Path | str, name: str | None) -> dict
         raise UserError(f"{path}: found model {name}, allowed: {', '.join(study.all_models)}")
     tree["runtime"]["tracking"]["experiment"] = study.experiment
     _update(tree, {section: getattr(values, section) for section in _SECTIONS})
+    _update(tree["prepare"], {"shared": values.shared})
     if values.photos:
         tree["prepare"]["photos"] = deepcopy(values.photos)
     if name is None:

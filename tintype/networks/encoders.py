@@ -1,7 +1,8 @@
 """Networks made to classify photographs, as encoders of a grey plane: features at several scales.
 
 AlexNet (Krizhevsky, Sutskever and Hinton, NeurIPS 2012), VGG (Simonyan and Zisserman, ICLR 2015), ResNets (He
-et al., CVPR 2016) and Inception v3 (Szegedy et al., CVPR 2016) as torchvision has them, without classifiers.
+et al., CVPR 2016), Inception v3 (Szegedy et al., CVPR 2016) and SqueezeNet 1.1 (Iandola et al., 2016,
+arXiv:1602.07360) as torchvision has them, without classifiers.
 """
 
 from collections import OrderedDict
@@ -49,16 +50,18 @@ ENCODERS = {
     "resnet152": _Plan(_RESNET, _BOTTLENECKS, 2),
     # Its weights were trained on values in [-1, 1] (torchvision's `transform_input`).
     "inception_v3": _Plan(_INCEPTION, (64, 192, 288, 768, 2048), 2, mean=0.5, std=0.5),
+    "squeezenet1_1": _Plan(("1", "4", "7", "12"), (64, 128, 256, 512), 2, "features."),
 }
 
 
 class Encoder(nn.Module):
     """Lightness in, features out: `channels[i]` of them at 1/`strides[i]` of the size, finest first.
 
-    Weights are random by one rule for all (He et al., ICCV 2015, by fan out), biases zero.
+    Weights are random by one rule for all (He et al., ICCV 2015, by fan out), biases zero. known: planes that
+    it is given, the lightness among them; those beside it start without effect.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, known: int = 1) -> None:
         super().__init__()
         self.name, self.plan = name, ENCODERS[name]
         self.channels = list(self.plan.channels)
@@ -78,16 +81,18 @@ class Encoder(nn.Module):
         layers = self.layers.named_modules()
         name, first = next((name, layer) for name, layer in layers if isinstance(layer, nn.Conv2d))
         self._first = f"{name}.weight"
-        first.weight = nn.Parameter(_summed(first.weight.detach()))
-        first.in_channels = 1
+        first.weight = nn.Parameter(_widened(_summed(first.weight.detach()), known))
+        first.in_channels = known
 
-    def forward(self, L: Tensor) -> list[Tensor]:
-        """(N, 1, H, W) in [0, 100] -> features (N, channels[i], H / strides[i], W / strides[i]).
+    def forward(self, given: Tensor) -> list[Tensor]:
+        """(N, known, H, W), L in [0, 100] first -> features (N, channels[i], H / strides[i], W / strides[i]).
 
         H and W must be multiples of the last stride. L / 100 stands for the grey value of sRGB, from which it
         differs by less than 0.04.
         """
-        x, features = (L / 100 - self.plan.mean) / self.plan.std, []
+        x, features = (given[:, :1] / 100 - self.plan.mean) / self.plan.std, []
+        if given.shape[1] > 1:
+            x = torch.cat([x, given[:, 1:]], dim=1)
         for name, layer in self.layers.named_children():
             x = layer(x)
             if name in self.plan.taps:
@@ -97,8 +102,9 @@ class Encoder(nn.Module):
     def load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights from a state dict (float32) of torchvision's network of the same name.
 
-        The first convolution's are summed over red, green and blue. Classifiers are ignored, and so are
-        counts of batches. Raises ValueError, and takes none, when others are missing, unknown or misshapen.
+        The first convolution's are summed over red, green and blue, and zero for what is given besides the
+        lightness. Classifiers are ignored, and so are counts of batches. Raises ValueError, and takes none,
+        when others are missing, unknown or misshapen.
         """
         own = {name: t for name, t in self.layers.state_dict().items() if not _ignored(name)}
         shapes = {name: t.shape for name, t in own.items()}
@@ -117,7 +123,7 @@ class Encoder(nn.Module):
             raise ValueError(f"not the weights of torchvision's {self.name}: {first}")
         for name, target in own.items():
             t = given[self.plan.prefix + name]
-            target.copy_(_summed(t) if name == self._first else t)
+            target.copy_(_widened(_summed(t), target.shape[1]) if name == self._first else t)
 
 
 def _ignored(name: str) -> bool:
@@ -127,6 +133,11 @@ def _ignored(name: str) -> bool:
 def _summed(weight: Tensor) -> Tensor:
     """(C, 3, k, k) -> (C, 1, k, k): the same answer to a grey plane as before to three equal ones."""
     return weight.sum(dim=1, keepdim=True)
+
+
+def _widened(weight: Tensor, known: int) -> Tensor:
+    """(C, 1, k, k) -> (C, known, k, k): the same answer, whatever the further planes hold."""
+    return F.pad(weight, (0, 0, 0, 0, 0, known - 1))
 
 
 def _layers(name: str) -> "OrderedDict[str, nn.Module]":
@@ -151,7 +162,7 @@ def _adapt(layers: nn.Module) -> None:
                 # Some of AlexNet's and Inception's trim the edges: a decoder's planes would not meet theirs.
                 layer.padding = tuple((side - 1) // 2 for side in layer.kernel_size)
             elif isinstance(layer, nn.MaxPool2d):
-                layer.padding = (layer.kernel_size - 1) // 2
+                layer.padding, layer.ceil_mode = (layer.kernel_size - 1) // 2, False
 
 
 class _PaddedB(InceptionB):

@@ -30,7 +30,7 @@ FIDELITY = "inception"  # torch-fidelity's: TensorFlow's Inception of 2015, of w
 # The set `weights`: what metrics compare pictures with.
 METRICS = LPIPS | {FIDELITY: "inception-2015-12-05", "torchvision_inception": "inception_v3"}
 # Encoders go by torchvision's own names, in any set.
-ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
+ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3", "squeezenet1_1"]
 BACKBONES = METRICS | {name: name for name in ENCODERS}
 COLUMNS = ["name", "status", "sha256", "origin", "detail"]
 AVAILABLE, NOT_AVAILABLE = "available", "not available"
@@ -162,7 +162,7 @@ def _place(name: str) -> tuple[str, str, str]:
     """What names the file of a network's weights, in which params file; and the stage that gathers them."""
     if name in METRICS:
         return f"download.weights.nets.{name}", "params.yaml", "download@weights"
-    study = "studies/backbones"
+    study = "studies/release" if name == "squeezenet1_1" else "studies/backbones"
     return f"download.{name}.file", f"{study}/params.yaml", f"{study}/dvc.yaml:weights@{name}"
 
 

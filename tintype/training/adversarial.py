@@ -5,7 +5,6 @@ true colours or the generator's, both scaled to about [-1, 1] and at the scale o
 "real" and "fake" mean is the objective's: tintype/adversaries.
 """
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +18,7 @@ from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb
 from tintype.colorizer import Colorizer
 from tintype.console import UserError
+from tintype.lpips_metric import Lpips
 from tintype.metrics import colorfulness
 from tintype.training.answers import answers, nearest
 from tintype.training.schedules import factor, set_rate
@@ -60,8 +60,8 @@ class Adversary:
 class Adversarial:
     """A colorizer, its adversaries, their optimisers, and the step that trains all. See `loop.Recipe`.
 
-    settings: `adversarial.shared` of params.yaml; model: one of `adversarial.models`. perceptual: LPIPS, as
-    (rgb, rgb) -> (N,), where its weights are there.
+    settings: `adversarial.shared` of params.yaml; model: one of `adversarial.models`. perceptual: LPIPS, where
+    its weights are there. Raises UserError where they are not, and the model learns by it.
     """
 
     falls, keeps_best, answer_sides = "val_score", True, (8, 16)  # which discriminators shrink on
@@ -73,11 +73,17 @@ class Adversarial:
         settings: Any,
         model: Any,
         compile: bool,
-        perceptual: Callable[[Tensor, Tensor], Tensor] | None,
+        perceptual: Lpips | None,
     ) -> None:
+        if model.perceptual and not perceptual:
+            raise UserError(
+                f"perceptual: found {model.perceptual}, allowed: left out, where LPIPS has no weights; "
+                "name a file of them under `download`, or connect to the network and gather them again"
+            )
         self.fabric, self.settings, self.model = fabric, settings, model
         self.idle = settings.discriminator_first
-        self.perceptual = perceptual
+        # Three times as fast, with colours as the rest of the training has them.
+        self.perceptual = perceptual.to(memory_format=torch.channels_last) if model.perceptual else perceptual
         self.colorizer = colorizer.to(fabric.device, memory_format=torch.channels_last)
         number = colorizer.space.channels
         shown = [(slice(None), number)]
@@ -133,6 +139,10 @@ class Adversarial:
                     adversarial = self._judged(L, found[0], figures)
                     pixel = self._pixel(found, real)
                     loss = self.model.pixel * pixel + self.model.adversarial * adversarial + penalty.mean()
+                    if self.model.perceptual:
+                        perceived = self._perceived(batch, found[0])
+                        loss = loss + self.model.perceptual * perceived
+                        _note(figures, {"G_perceptual": perceived})
                     self.fabric.backward(loss / len(parts))
                 _note(figures, {"G_adversarial": adversarial, "G_pixel": pixel})
             norm = clip_grad_norm_(self.colorizer.network.parameters(), p.clip or torch.inf)
@@ -190,6 +200,12 @@ class Adversarial:
             return F.l1_loss(fakes[0], real)
         distances = [(fake - real).abs().mean(dim=(1, 2, 3)) for fake in fakes]
         return nearest(distances, self.colorizer).mean()
+
+    def _perceived(self, batch: Batch, fake: Tensor) -> Tensor:
+        """The mean LPIPS of pictures in the generator's colours, at full size, from the true ones."""
+        rgb, truth = (lab_to_rgb(lab) for lab in (self.colorizer.joined(fake, batch.L), batch.lab))
+        with self.fabric.autocast():
+            return self.perceptual.loss(rgb, truth).float().mean()
 
     def _judged(self, L: Tensor, fake: Tensor, figures: dict[str, list[Tensor]]) -> Tensor:
         """The generator's adversarial loss, a mean over its adversaries, whose figures are noted."""

@@ -16,12 +16,13 @@ class TorchvisionUNet(nn.Module):
     """The generator: lightness in, `outputs` planes at 1/`output_stride` of the size out.
 
     The decoder has `width` channels at full size, doubled at each halving up to 8 times `width`. Where it is
-    finer than the encoder's finest features it goes on without any.
+    finer than the encoder's finest features it goes on without any. `known`: planes that it is given, the
+    lightness among them.
     """
 
-    def __init__(self, outputs: int, encoder: str, width: int, output_stride: int) -> None:
+    def __init__(self, outputs: int, encoder: str, width: int, output_stride: int, known: int = 1) -> None:
         super().__init__()
-        self.encoder = Encoder(encoder)
+        self.encoder = Encoder(encoder, known)
         self.multiple, self.stride = self.encoder.strides[-1], output_stride
         self.sides, self.up = nn.ModuleDict(), nn.ModuleDict()  # by the stride that they arrive at
         channels, stride = self.encoder.channels[-1], self.multiple
@@ -38,12 +39,12 @@ class TorchvisionUNet(nn.Module):
             channels = fine
         self.head = nn.Conv2d(channels, outputs, 1)
 
-    def forward(self, L: Tensor) -> Tensor:
-        """(N, 1, H, W) in [0, 100] -> (N, outputs, H / output_stride, W / output_stride).
+    def forward(self, given: Tensor) -> Tensor:
+        """(N, known, H, W), L in [0, 100] first -> (N, outputs, H / output_stride, W / output_stride).
 
         H and W must be multiples of `self.multiple`.
         """
-        features = dict(zip(map(str, self.encoder.strides), self.encoder(L), strict=True))
+        features = dict(zip(map(str, self.encoder.strides), self.encoder(given), strict=True))
         x = features[str(self.multiple)]
         for stride, up in self.up.items():
             x = up(x, self.sides[stride](features[stride])) if stride in self.sides else up(x)
@@ -54,6 +55,6 @@ class TorchvisionUNet(nn.Module):
         self.encoder.load_imagenet(weights)
 
 
-def build(outputs: int, *, encoder: str, width: int, output_stride: int) -> TorchvisionUNet:
+def build(outputs: int, *, encoder: str, width: int, output_stride: int, known: int = 1) -> TorchvisionUNet:
     """The generator named `torchvision_unet` in params.yaml; `encoder` is a name of `ENCODERS`."""
-    return TorchvisionUNet(outputs, encoder, width, output_stride)
+    return TorchvisionUNet(outputs, encoder, width, output_stride, known)
