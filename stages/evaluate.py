@@ -20,7 +20,7 @@ from tintype import cost, external, film_scoring, protocols, scoring, tracking
 from tintype import params as parameters
 from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb, to_uint8
-from tintype.colorizer import FILE, Colorizer
+from tintype.colorizer import Colorizer, file_of
 from tintype.console import run
 from tintype.files import folder_sha256, new_file, new_folder, sha256, write_json
 from tintype.images import encode_png
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", required=True, help="a key of evaluate.models")
-    made_from = "a model's folder; for a floor, its code; else a folder of coloured pictures"
+    made_from = "a model's folder or file; for a floor, its code; else a folder of coloured pictures"
     parser.add_argument("--made-from", type=Path, required=True, help=made_from)
     parser.add_argument("--data", type=Path, required=True, help="prepared photographs")
     parser.add_argument("--weights", type=Path, required=True, help="what download@weights gathered")
@@ -57,11 +57,11 @@ def main(argv: list[str] | None = None) -> None:
 
         predict = FLOORS[args.model](args.data)
         identity = f"floor of {folder_sha256(args.data)}"
-    elif args.made_from.parts[0] == "models" or (args.made_from / FILE).exists():
+    elif args.made_from.parts[0] == "models" or file_of(args.made_from).is_file():
         colorizer = Colorizer.load(args.made_from).to(device)
         colorizer.refuse_other(read_summary(args.data).get("conditions"))
         predict = colorizer.colours
-        identity = sha256(args.made_from / FILE)
+        identity = sha256(file_of(args.made_from))
         picture = Batch.read(test, [0], device)
         costs = cost.size(colorizer, picture)
         speed = {"test_ms_per_picture": cost.milliseconds(predict, picture)}

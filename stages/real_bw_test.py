@@ -20,7 +20,7 @@ from tintype import borders, full_size, metrics, real_bw, tracking
 from tintype import params as parameters
 from tintype.batch import Batch
 from tintype.color import lab_to_rgb, rgb_to_lab, to_uint8
-from tintype.colorizer import FILE, Colorizer
+from tintype.colorizer import Colorizer, file_of
 from tintype.console import run
 from tintype.files import new_folder, sha256
 from tintype.images import encode_png
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", required=True, help="the model's name")
-    parser.add_argument("--made-from", type=Path, required=True, help="the model's folder")
+    parser.add_argument("--made-from", type=Path, required=True, help="the model's folder or file")
     parser.add_argument("--data", type=Path, required=True, help="prepared black-and-white pictures")
     parser.add_argument("--photos", type=Path, required=True, help="prepared photographs, to compare with")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
         for file, rows in (("figures.csv", table), ("gap.csv", gap)):
             rows.to_csv(out / file, index=False, lineterminator="\n", float_format="%.6g")
 
-    identity = sha256(args.made_from / FILE)
+    identity = sha256(file_of(args.made_from))
     with tracking.evaluation_run(params.runtime.tracking, model=args.model, identity=identity) as tracked:
         tracked.dataset("black-and-white pictures", sha256(args.data / CONTENTS), "real_bw")
         tracked.metrics(0, {"real_bw_colorfulness": table["colorfulness"].mean()})

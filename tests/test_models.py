@@ -26,6 +26,7 @@ def project(tmp_path, monkeypatch):
     """A function that puts a model, with its figures, into the folder that one works in."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(models, "PROJECT", tmp_path)
+    monkeypatch.setattr(models, "SHIPPED", tmp_path / "none")
 
     def put(name: str, **figures: float) -> Path:
         folder = tmp_path / "models" / name
@@ -123,4 +124,9 @@ def test_the_command_gives_all_that_is_known_as_json(project, capsys):
     project("cnn", lpips_squeeze=0.123456)
     main(["models", "--json"])
     (about,) = json.loads(capsys.readouterr().out)
-    assert about == {"name": "cnn", "path": "models/cnn", "figures": {"lpips_squeeze": 0.123456}}
+    assert about == {
+        "name": "cnn",
+        "path": "models/cnn",
+        "figures": {"lpips_squeeze": 0.123456},
+        "shipped": False,
+    }

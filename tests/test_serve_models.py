@@ -7,8 +7,8 @@ import pytest
 import torch
 from served import KINDS, UNET, write_models, write_photograph
 
-from tintype import full_size
-from tintype.colorizer import Colorizer
+from tintype import full_size, models
+from tintype.colorizer import FILE, Colorizer
 from tintype.console import UserError
 from tintype.files import write_json
 from tintype.page import choice, photograph
@@ -18,6 +18,7 @@ from tintype.page import choice, photograph
 def project(tmp_path, monkeypatch):
     """A folder with models: of photographs, told this or that, of drawings, and one without colours."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "SHIPPED", tmp_path / "shipped")
     drawing = {"backbone": "transposed_unet", "width": 4, "depth": 2, "head": "l1"}
     kinds = {name: UNET for name in ("a", "b", "c", "d")} | {
         "told": UNET | {"given": {"condition": True}},
@@ -47,6 +48,29 @@ def test_by_default_the_best_models_of_photographs_and_one_of_each_other_kind_ar
     assert [(model.name, model.compared) for model in named] == [("z", True), ("c", True)]
 
 
+def test_shipped_models_are_offered_first_and_theirs_takes_the_hints(project):
+    for name, kind in (("cnn", "first"), ("ebgan", "first"), ("gan", "first"), ("hints", "hinted")):
+        Colorizer(UNET | KINDS[kind], None).save(project, {})
+        models.SHIPPED.mkdir(exist_ok=True)
+        (project / FILE).rename(models.SHIPPED / f"{name}.safetensors")
+    write_json(models.SHIPPED / "gan.json", {"ciede2000": 7.5})
+    write_json(models.SHIPPED / "cnn.json", {"ciede2000": "not available"})
+    found = choice.offered([])
+    assert [(model.name, model.compared) for model in found] == [
+        *((f"shipped/{name}", name != "hints") for name in ("gan", "cnn", "ebgan", "hints")),
+        *((name, False) for name in ("d", "b", "a", "z")),
+    ]
+    assert next(model for model in found if model.takes_hints).name == "shipped/hints"
+    assert "On test photographs of its own its colours are off by 7.5" in found[0].words
+    assert found[1].words.endswith("How far off its colours are was not measured here.")
+    assert "On test photographs its colours are off by 8.5" in found[4].words
+    assert [model.name for model in choice.offered(["hints", "h"])] == ["shipped/hints", "h"]
+    for file in models.SHIPPED.glob("[ce]*.safetensors"):
+        file.unlink()
+    compared = [model.name for model in choice.offered([]) if model.compared]
+    assert compared == ["shipped/gan", "d", "b"]
+
+
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
@@ -65,6 +89,8 @@ def test_models_that_cannot_be_offered_are_refused(project, names, reason):
 
 def test_without_models_it_says_how_to_get_some(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "PROJECT", tmp_path)
+    monkeypatch.setattr(models, "SHIPPED", tmp_path)
     with pytest.raises(UserError, match="make repro"):
         choice.offered([])
 

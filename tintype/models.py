@@ -13,32 +13,43 @@ FOLDER = Path("models")  # where the pipeline puts them, below the project's fol
 PROJECT = Path(__file__).resolve().parents[1]  # that of this code, for who works in another folder
 FILE = "model.safetensors"
 FIGURES = Path("reports/metrics")
+SHIPPED = Path(__file__).with_name("weights")  # NAME.safetensors and NAME.json, which come with this code
+PREFIX = "shipped/"  # of their names, for a project may have models called the same
+DEFAULT = "gan"  # the shipped one that is used where none is named
+PICTURES = "pictures"  # in their figures: in words, which test pictures these are of
 NAMED = 6  # models that an error names
 BEST = ("lpips_squeeze", "ciede2000")  # lower is better; models without the first are compared by the second
 
 
 @dataclass(frozen=True)
 class Known:
-    """A model: its name, its folder, and its figures on the test split, as far as they are known."""
+    """A model: its name, its folder or its file, and its figures, as far as they are known.
+
+    shipped: whether it came with Tintype; then its figures are of other pictures than the project's.
+    """
 
     name: str
     path: Path
     figures: dict[str, Any]
+    shipped: bool = False
 
 
 def known() -> list[Known]:
-    """The models of the project: those with figures first, the best of them at the very top; then by name."""
-    root = _root()
-    found = []
-    for file in sorted((root / FOLDER).rglob(FILE)):
-        name = file.parent.relative_to(root / FOLDER).as_posix()
-        found.append(Known(name, file.parent, _figures(root, name)))
-    return sorted(found, key=_rank)
+    """All models; the first is used where none is named.
+
+    The shipped ones, DEFAULT first, then the project's: those with figures, the best on top; then by name.
+    Shipped ones learned from far more pictures than most projects have, and figures of different pictures
+    do not compare. Where DEFAULT is missing, the project's come first.
+    """
+    shipped = sorted(_shipped(), key=lambda model: (model.path.stem != DEFAULT, model.name))
+    own = sorted(_own(), key=_rank)
+    return shipped + own if shipped and shipped[0].path.stem == DEFAULT else own + shipped
 
 
 def find(wanted: str | None) -> Path:
-    """The model of a name, a folder or a file; by default the best one of the pipeline's.
+    """The model of a name, a folder or a file; by default the first that is `known`.
 
+    A name is the project's, where that has one of it, else that of a shipped model, with PREFIX or without.
     Raises UserError where there is none, with those that are there.
     """
     here = known()
@@ -48,9 +59,11 @@ def find(wanted: str | None) -> Path:
         raise UserError(
             f"no model below {(_root() / FOLDER).resolve()}: `make repro` trains some; or name one's folder"
         )
-    for model in here:
-        if model.name == wanted:
-            return model.path
+    # Shipped ones last: a project's folder may be called like their prefix, which is theirs.
+    paths = {model.name: model.path for model in sorted(here, key=lambda model: model.shipped)}
+    for name in (wanted, PREFIX + wanted):
+        if name in paths:
+            return paths[name]
     if Path(wanted).exists():
         return Path(wanted)
     names = [model.name for model in here]
@@ -64,19 +77,45 @@ def find(wanted: str | None) -> Path:
     )
 
 
+def called(path: Path) -> str:
+    """How a message names the model of a path that `find` gave: a shipped one by its name."""
+    return f"{PREFIX}{path.stem}" if path.parent == SHIPPED else str(path)
+
+
+def _shipped() -> list[Known]:
+    files = SHIPPED.glob("[!.]*.safetensors")  # those with a dot are still being written
+    return [
+        Known(
+            f"{PREFIX}{file.stem}",
+            file,
+            _figures(file.with_suffix(".json"), "install Tintype again to restore it"),
+            shipped=True,
+        )
+        for file in files
+    ]
+
+
+def _own() -> list[Known]:
+    root, found = _root(), []
+    for file in (root / FOLDER).rglob(FILE):
+        name = file.parent.relative_to(root / FOLDER).as_posix()
+        figures = _figures(root / FIGURES / f"{name}.json", "`dvc checkout` restores it")
+        found.append(Known(name, file.parent, figures))
+    return found
+
+
 def _root() -> Path:
     """The folder one works in, where that is a project of models, else the one of this code."""
     return Path() if FOLDER.is_dir() else PROJECT
 
 
-def _figures(root: Path, name: str) -> dict[str, Any]:
-    file = root / FIGURES / f"{name}.json"
+def _figures(file: Path, remedy: str) -> dict[str, Any]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise UserError(f"{file}: not the figures of a model ({error}); `dvc checkout` restores it") from None
+        raise UserError(f"{file}: not the figures of a model ({error}); {remedy}") from None
 
 
 def _rank(model: Known) -> tuple:

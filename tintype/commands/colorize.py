@@ -86,8 +86,8 @@ class Done:
 def run(args: argparse.Namespace) -> None:
     """Colour the pictures. Raises Failure at the end, if some could not be."""
     todo, unreadable = jobs(args.paths, args.out)
-    folder = models.find(args.model)
-    painter = Painter(Colorizer.load(folder), args)
+    model = models.find(args.model)
+    painter = Painter(Colorizer.load(model), args)
     _refuse_twice(todo, painter)
     refuse_unwritable(args.out.parent if _is_file(args.out) else args.out)
     if args.preview:
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
             done.failed[str(job.source)] = f"{error.strerror or error}" + _about(error)
         except MemoryError:
             done.failed[str(job.source)] = "not enough memory for a picture of this size"
-    _tell(done, args, folder)
+    _tell(done, args, model)
 
 
 class Painter:
@@ -217,12 +217,12 @@ def _preview(todo: list[Job], painter: Painter) -> None:
     _refuse_failed(failed)
 
 
-def _tell(done: Done, args: argparse.Namespace, folder: Path) -> None:
+def _tell(done: Done, args: argparse.Namespace, model: Path) -> None:
     if args.json:
-        print(json.dumps({"model": str(folder), "out": str(args.out)} | vars(done), indent=2))
+        print(json.dumps({"model": str(model), "out": str(args.out)} | vars(done), indent=2))
     else:
         there = f", {len(done.skipped)} were there (--overwrite colours them again)" if done.skipped else ""
-        using = f", with {folder}" if done.coloured else ""
+        using = f", with {models.called(model)}" if done.coloured else ""
         print(f"{args.out}: {len(done.coloured)} coloured{there}{using}")
     _refuse_failed(done.failed)
 

@@ -14,8 +14,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "models",
         help="list the trained models and their figures",
-        description="List the trained models below ./models, with their figures on the test split. The first "
-        "one is used where no --model is named.",
+        description="List the models that came with Tintype, and those trained below ./models, with their "
+        "figures on test pictures. The first one is used where no --model is named.",
     )
     parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
     parser.set_defaults(run=run)
@@ -25,8 +25,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the list."""
     found = models.known()
     if args.json:
-        about = [{"name": of.name, "path": str(of.path), "figures": of.figures} for of in found]
-        print(json.dumps(about, indent=2))
+        print(json.dumps([vars(of) | {"path": str(of.path)} for of in found], indent=2))
         return
     if not found:
         models.find(None)  # says what to do
@@ -35,6 +34,18 @@ def run(args: argparse.Namespace) -> None:
     for of in found:
         print(of.name.ljust(width), *(_cell(of.figures.get(key)).rjust(9) for key in SHOWN))
     print(f"\n{found[0].name} is used where no --model is named. {TRUTH}.")
+    if shipped := [of for of in found if of.shipped and of.figures]:
+        print(_of_shipped(shipped))
+
+
+def _of_shipped(shipped: list[models.Known]) -> str:
+    """Where those that came with Tintype have their figures from."""
+    pictures = dict.fromkeys(of.figures[models.PICTURES] for of in shipped if models.PICTURES in of.figures)
+    which = f" ({'; '.join(pictures)})" if pictures else ""
+    return (
+        f"{models.PREFIX}... came with Tintype: their figures are of test pictures of their own{which}, and "
+        "do not compare with those of models trained here."
+    )
 
 
 def _cell(value: object) -> str:

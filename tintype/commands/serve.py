@@ -7,7 +7,7 @@ from tintype.commands.arguments import number
 HOST, PORT = "127.0.0.1", 7860
 EXAMPLES = """\
 examples:
-  tintype serve                                     the best models that are here
+  tintype serve                                     those that came with it, and the best trained here
   tintype serve --model gan --model hints/hinted-1  these two
   tintype serve --port 8080
 """
@@ -28,8 +28,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         "--model",
         action="append",
         default=[],
-        help="name or folder of a model, as often as wanted; default: the best three of the pipeline's, one "
-        "that takes hints and one that knows many colourings, as far as they are here",
+        help="name or folder of a model, as often as wanted; default: three that came with Tintype, the "
+        "best three trained here, one that takes hints and one that knows many colourings, if they are there",
     )
     option("--host", default=HOST, help=f"address to serve at; default: {HOST}, this machine only")
     option("--port", type=number(int, 1, 65535), default=PORT, help=f"default: {PORT}")

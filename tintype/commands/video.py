@@ -94,14 +94,14 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{args.film}: it has colours; `--force` colours it anew, from its brightness alone")
     # Frames are spread over the cores, so one thread for each; more would wait for each other.
     torch.set_num_threads(1)
-    folder = models.find(args.model)
-    predict = Predictor(Colorizer.load(folder), args.runtime, threads=1)
+    model = models.find(args.model)
+    predict = Predictor(Colorizer.load(model), args.runtime, threads=1)
     settings = Settings(args.size, args.saturation, args.smoothing, args.every)
     _try(predict, film, settings)
     if args.play:
         _play(film, predict, settings)
     else:
-        _make(film, args, predict, settings, folder)
+        _make(film, args, predict, settings, model)
 
 
 def cores() -> int:
@@ -116,10 +116,10 @@ def _try(predict: Callable, film: Film, settings: Settings) -> None:
     predict(Batch(L, L, torch.zeros(1, 2, *L.shape[2:])))
 
 
-def _make(film: Film, args: argparse.Namespace, predict: Callable, settings: Settings, folder: Path) -> None:
-    model = {"weights": (folder_sha256 if folder.is_dir() else sha256)(folder), "runtime": args.runtime}
+def _make(film: Film, args: argparse.Namespace, predict: Callable, settings: Settings, model: Path) -> None:
+    by = {"weights": (folder_sha256 if model.is_dir() else sha256)(model), "runtime": args.runtime}
     try:
-        made = making.make(film, args.out, predict, settings, cores(), model)
+        made = making.make(film, args.out, predict, settings, cores(), by)
     except KeyboardInterrupt:
         if folder_for(args.out).exists():
             print(
@@ -132,7 +132,7 @@ def _make(film: Film, args: argparse.Namespace, predict: Callable, settings: Set
         done = {
             "film": str(args.film),
             "out": str(args.out),
-            "model": str(folder),
+            "model": str(model),
             "frames": made.frames,
             "coloured_earlier": made.earlier,
             "damaged_packets": made.missing.damaged,

@@ -21,13 +21,17 @@ JUDGED = {"patch": "judged small parts of pictures", "autoencoder": "tried to re
 
 @dataclass(frozen=True)
 class Offered:
-    """A model on the page. compared: whether it stands beside the others from the start."""
+    """A model on the page.
+
+    compared: whether it stands beside the others from the start. shipped: as `models.Known` has it.
+    """
 
     name: str
     colorizer: Colorizer
     predict: Predictor
     figures: dict[str, Any]
     compared: bool
+    shipped: bool
 
     @property
     def takes_hints(self) -> bool:
@@ -40,58 +44,61 @@ class Offered:
     @property
     def words(self) -> str:
         """A sentence on how it learned, and one with its figure."""
-        return f"{_learning(self.colorizer.about)} {_figure(self.figures)}"
+        return f"{_learning(self.colorizer.about)} {_figure(self.figures, self.shipped)}"
 
 
 def offered(names: Sequence[str], runtime: str = "torch") -> list[Offered]:
-    """The models of these names; by default the best three of the pipeline's, and one of each kind of TOLD.
+    """The models of these names; by default those of `_default`, the shipped ones first.
 
     Raises UserError for a model that isn't there, is named twice, or can't colour any photograph.
     """
     known = {model.path: model for model in models.known()}
     if names:
-        folders = [models.find(name) for name in names]
-        compared = set(folders)
+        paths = [models.find(name) for name in names]
+        compared = set(paths)
     else:
-        folders = _default(list(known))
-        compared = set(folders[:BEST])
+        plain, told = _default(list(known.values()))
+        paths = [model.path for model in sorted(plain + told, key=lambda model: not model.shipped)]
+        compared = {model.path for model in (plain or told)[:BEST]}
     found = []
-    for name, folder in zip(names or map(str, folders), folders, strict=True):
-        colorizer = Colorizer.load(folder)
+    for name, path in zip(names or map(str, paths), paths, strict=True):
+        colorizer = Colorizer.load(path)
         if reason := _unsuitable(colorizer.about):
             raise UserError(f"--model: found {name}, which {reason}; allowed: models of photographs")
-        label = known[folder].name if folder in known else folder.name
-        if label in {model.name for model in found}:
-            raise UserError(f"--model: found two that are called {label!r}, allowed: each once")
-        figures = known[folder].figures if folder in known else {}
+        model = known.get(path) or models.Known(path.name, path, {})
+        if model.name in {other.name for other in found}:
+            raise UserError(f"--model: found two that are called {model.name!r}, allowed: each once")
         predict = Predictor(colorizer, runtime)
-        found.append(Offered(label, colorizer, predict, figures, folder in compared))
+        found.append(Offered(model.name, colorizer, predict, model.figures, path in compared, model.shipped))
     return found
 
 
-def _default(folders: list[Path]) -> list[Path]:
-    """Of folders, best first: BEST that are told nothing, then the first one of each kind of TOLD."""
+def _default(known: list[models.Known]) -> tuple[list[models.Known], list[models.Known]]:
+    """Of models, best first: those that are told nothing, and the first one of each kind of TOLD.
+
+    Of the former, at most BEST of the shipped ones and BEST of the project's.
+    """
     plain, told = [], {}
-    for folder in folders:
-        about = _about(folder)
+    for model in known:
+        about = _about(model.path)
         if about is None or _unsuitable(about):
             continue
         given = about["generator"].get("given") or {}
         kind = next((kind for kind in TOLD if given.get(kind)), None)
         if kind:
-            told.setdefault(kind, folder)
-        elif len(plain) < BEST:
-            plain.append(folder)
+            told.setdefault(kind, model)
+        elif sum(other.shipped == model.shipped for other in plain) < BEST:
+            plain.append(model)
     if not plain and not told:
         models.find(None)  # says what to do
         raise UserError(f"none of the models below {models.FOLDER.resolve()} colours photographs; name one")
-    return plain + [told[kind] for kind in TOLD if kind in told]
+    return plain, [told[kind] for kind in TOLD if kind in told]
 
 
-def _about(folder: Path) -> dict[str, Any] | None:
+def _about(path: Path) -> dict[str, Any] | None:
     """What a model's file says of it, without its weights; None where it can't be read."""
     try:
-        with safe_open(folder / FILE, framework="pt") as stored:
+        with safe_open(path / FILE if path.is_dir() else path, framework="pt") as stored:
             about = json.loads((stored.metadata() or {})["tintype"])
         return about if about["generator"]["color_space"] in SPACES else None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
@@ -123,8 +130,9 @@ def _learning(about: dict[str, Any]) -> str:
     return "Learned to come near the true colours."
 
 
-def _figure(figures: dict[str, Any]) -> str:
+def _figure(figures: dict[str, Any], shipped: bool) -> str:
     error = figures.get("ciede2000")
     if not isinstance(error, float):
         return "How far off its colours are was not measured here."
-    return f"On test photographs its colours are off by {error:.1f} on average (CIEDE2000; 0 is perfect)."
+    pictures = "test photographs of its own" if shipped else "test photographs"
+    return f"On {pictures} its colours are off by {error:.1f} on average (CIEDE2000; 0 is perfect)."
