@@ -53,8 +53,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def halved(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
-    """Floating-point tensors as float16, the others as they are. Raises UserError where one isn't finite."""
-    halves = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+    """The weights of layers as float16, the rest as it is. Raises UserError where one isn't finite.
+
+    Biases and the statistics of batch normalisation, which are few, stay: a variance may be large.
+    """
+    halves = {name: t.half() if t.is_floating_point() and t.dim() > 1 else t for name, t in tensors.items()}
     lost = [name for name, tensor in halves.items() if not tensor.isfinite().all()]
     if lost:
         raise UserError(

@@ -13,12 +13,19 @@ def workers(backend: str, jobs: int) -> Iterator[Callable[[Callable, Iterable[tu
 
     Tasks are made when a worker is near to take them, so that there may be any number. backend: "loky" for
     `jobs` processes; "dask" for the cluster whose scheduler the environment variable DASK_SCHEDULER_ADDRESS
-    names, else for one of `jobs` processes on this machine. No task of these calls runs on after the block,
-    which may have been left early.
+    names, else for one of `jobs` processes on this machine. After the block, which may be left early, no task
+    of these calls runs on.
     """
+    with ExitStack() as stack:
+        jobs = stack.enter_context(_started(backend, jobs))
+        yield lambda function, tasks: stack.enter_context(closing(_mapped(function, tasks, jobs)))
+
+
+@contextmanager
+def _started(backend: str, jobs: int) -> Iterator[int]:
+    """Have joblib work with a backend; yields the number of jobs to ask it for."""
     if backend == "loky":
-        with ExitStack() as stack:
-            yield lambda function, tasks: stack.enter_context(closing(_mapped(function, tasks, jobs)))
+        yield jobs
         return
     # Only here: it takes a second, and most runs need none of it.
     import dask
@@ -26,8 +33,8 @@ def workers(backend: str, jobs: int) -> Iterator[Callable[[Callable, Iterable[tu
 
     address = dask.config.get("scheduler-address", None)
     here = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with Client(address) if address else Client(**here), parallel_config(backend="dask"), ExitStack() as stack:
-        yield lambda function, tasks: stack.enter_context(closing(_mapped(function, tasks, -1)))
+    with Client(address) if address else Client(**here), parallel_config(backend="dask"):
+        yield -1
 
 
 def _mapped(function: Callable, tasks: Iterable[tuple], jobs: int) -> Iterator[Any]:

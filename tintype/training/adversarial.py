@@ -60,8 +60,8 @@ class Adversary:
 class Adversarial:
     """A colorizer, its adversaries, their optimisers, and the step that trains all. See `loop.Recipe`.
 
-    settings: `adversarial.shared` of params.yaml; model: one of `adversarial.models`. perceptual: LPIPS, where
-    its weights are there. Raises UserError where they are not, and the model learns by it.
+    settings: `adversarial.shared` of params.yaml; model: one of `adversarial.models`. perceptual: LPIPS,
+    where its weights are there. Raises UserError where they are not, and the model learns by it.
     """
 
     falls, keeps_best, answer_sides = "val_score", True, (8, 16)  # which discriminators shrink on
