@@ -191,6 +191,25 @@ def test_stopped_between_two_shards_it_leaves_the_old_output_and_nothing_else(
     assert {path.name for path in tmp_path.iterdir()} == {"out", "out.yaml"}
 
 
+@pytest.mark.parametrize("backend", ["loky", DASK], indirect=True)
+@pytest.mark.filterwarnings("ignore:.*tasks")  # whose results nobody asked for
+def test_no_task_writes_on_after_a_block_that_is_left_early(backend, tmp_path):
+    def write(number: int) -> None:
+        for part in range(20):
+            (tmp_path / f"{number} {part}").touch()
+            time.sleep(0.05)
+
+    with pytest.raises(KeyboardInterrupt), workers(backend, 2) as mapped:
+        results = mapped(write, ((number,) for number in range(20)))
+        while not any(tmp_path.iterdir()):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    left = set(tmp_path.iterdir())
+    time.sleep(0.5)
+    assert set(tmp_path.iterdir()) == left
+    assert list(results) == []  # which is kept until here: one that nobody keeps would end by itself
+
+
 def test_an_error_in_a_worker_arrives_as_it_is(backend, tmp_path):
     with workers(backend, 2) as mapped:
         with pytest.raises(ValueError, match=r"literal for int.*'x'"):

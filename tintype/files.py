@@ -43,7 +43,11 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         unfinished.rename(path)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        if unfinished.exists():
+            # Under another name nothing is added while it is cleared, should a worker of a cluster still write.
+            unwanted = unfinished.with_name(f".unfinished-{os.getpid()}-unwanted-{path.name}")
+            unfinished.rename(unwanted)
+            shutil.rmtree(unwanted, ignore_errors=True)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ def workers(backend: str, jobs: int) -> Iterator[Callable[[Callable, Iterable[tu
     Tasks are made when a worker is near to take them, so that there may be any number. backend: "loky" for
     `jobs` processes; "dask" for the cluster whose scheduler the environment variable DASK_SCHEDULER_ADDRESS
     names, else for one of `jobs` processes on this machine. After the block, which may be left early, no task
-    of these calls runs on.
+    is begun; processes of this machine have ended theirs, those of a cluster finish what they have begun.
     """
     with ExitStack() as stack:
         jobs = stack.enter_context(_started(backend, jobs))
