@@ -40,6 +40,16 @@ def file(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("params") / "params.yaml"
 
 
+@pytest.fixture(scope="session")
+def squeezenet() -> torch.nn.Module:
+    """torchvision's SqueezeNet of random weights, on which LPIPS can be computed."""
+    import torchvision  # here, because it takes seconds, and few tests need it
+
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return torchvision.models.squeezenet1_1(weights=None).eval()
+
+
 @pytest.fixture
 def make_store():
     """A function that writes a store of one split: `make_store(folder, "train", records)`.

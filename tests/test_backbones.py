@@ -15,16 +15,19 @@ import pandas as pd
 import pytest
 import torch
 import torchvision
+from dvc.utils.serialize import load_yaml
 from safetensors.torch import load_file
 
 from tintype.console import UserError
 from tintype.files import sha256
+from tintype.networks.encoders import Encoder
 from tintype.sources import backbones, manifest
 
+ROOT = Path(__file__).parents[1]
 REAL_WEIGHTS = Path(__file__).parents[2] / "shared" / "weights" / "squeezenet1_1_torchvision_fp16.npz"
 REAL_URL = backbones._url
 METRICS = ["squeeze", "alex", "vgg", "inception", "torchvision_inception"]
-ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3"]
+ENCODERS = ["alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "inception_v3", "squeezenet1_1"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -198,6 +201,17 @@ def random_encoder(net: str) -> torch.nn.Module:
     return network
 
 
+def test_as_an_encoder_squeezenet_is_kept_without_its_classifier(tmp_path, out, state):
+    gather(out, save(tmp_path / "mine.npz", state), "squeezenet1_1")
+    kept = load_file(backbones.available(out)["squeezenet1_1"])
+    features = {key for key in state if key.startswith("features.")}
+    assert set(kept) == features < set(state)
+    assert all(torch.equal(tensor, state[key].float()) for key, tensor in kept.items())
+    encoder = Encoder("squeezenet1_1")
+    encoder.load_imagenet(kept)
+    assert torch.equal(encoder.layers[3].squeeze.weight, kept["features.3.squeeze.weight"])
+
+
 @pytest.mark.parametrize("net", ["resnet18", "inception_v3", "torchvision_inception"])
 def test_an_encoder_is_everything_but_the_classifier(tmp_path, out, net):
     network = random_encoder(net)
@@ -236,6 +250,7 @@ def test_an_encoder_is_everything_but_the_classifier(tmp_path, out, net):
         ("resnet50", 5 * (1 + 16 * 3 + 4)),
         ("resnet152", 5 * (1 + 50 * 3 + 4)),
         ("inception_v3", 5 * 94),
+        ("squeezenet1_1", 2 * (1 + 8 * 3)),
     ],
 )
 def test_the_encoders_go_by_torchvisions_names(net, tensors):
@@ -278,8 +293,13 @@ def test_an_encoder_that_cannot_be_had_is_recorded_with_a_remedy(out, net):
     assert backbones.available(out) == {} and set(contents(out)) == {"manifest.csv"}
     reason = backbones.why_not(out, net)
     assert reason.startswith(f"{net} is not in torch's cache")
-    assert f"download.{net}.file in studies/backbones/params.yaml" in reason
-    assert "`dvc repro -f studies/backbones/dvc.yaml:weights@" in reason and "weights.nets" not in reason
+    study = "studies/release" if net == "squeezenet1_1" else "studies/backbones"
+    assert f"download.{net}.file in {study}/params.yaml" in reason
+    assert f"`dvc repro -f {study}/dvc.yaml:weights@{net}`" in reason and "weights.nets" not in reason
+    stages = load_yaml(ROOT / study / "dvc.yaml")["stages"]
+    sets = load_yaml(ROOT / study / "params.yaml")["download"]
+    assert net in (sets if stages["weights"]["foreach"] == "${download}" else stages["weights"]["foreach"])
+    assert sets[net]["net"] == net
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""torchvision's networks as encoders of a grey plane, of random and of given weights; U-Nets over them."""
+"""torchvision's networks as encoders of a grey plane, and what else is known, of random and of given weights;
+U-Nets over them."""
 
 import pytest
 import torch
@@ -6,11 +7,15 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from tintype import hints
+from tintype.batch import Batch
+from tintype.colorizer import Colorizer
 from tintype.networks.backbones import torchvision_unet
 from tintype.networks.batch_norm import BatchNorm2d
 from tintype.networks.encoders import ENCODERS, Encoder
 
-FINEST = {"alexnet": 4, "vgg16": 1, "resnet18": 2, "resnet50": 2, "resnet152": 2, "inception_v3": 2}
+RESNETS = ("resnet18", "resnet50", "resnet152")
+FINEST = {"alexnet": 4, "vgg16": 1, **dict.fromkeys(RESNETS, 2), "inception_v3": 2, "squeezenet1_1": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +210,18 @@ def test_inceptions_and_alexnets_first_layers_see_what_torchvisions_make_of_a_pa
         torch.testing.assert_close(encoder(L)[0], expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "resnet50", "inception_v3"])
+def test_squeezenet_sees_what_torchvisions_makes_of_a_grey_picture_padded_before_each_halving():
+    whole, encoder, L = filled("squeezenet1_1"), Encoder("squeezenet1_1").eval(), lightness(2, 64, 96)
+    encoder.load_imagenet(whole.state_dict())
+    x = ((L / 100 - 0.449) / 0.226).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        parts = (whole.features[start:end] for start, end in ((0, 2), (2, 5), (5, 8), (8, 13)))
+        for own, part in zip(encoder(L), parts, strict=True):
+            x = part(nn.functional.pad(x, (1, 0, 1, 0)))
+            torch.testing.assert_close(own, x, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet50", "inception_v3", "squeezenet1_1"])
 def test_classifiers_and_counts_may_be_there_or_not(name):
     whole = torchvisions(name).state_dict()
     ignored = ("classifier.", "fc.", "AuxLogits.")
@@ -247,3 +263,78 @@ def test_weights_of_another_network_are_refused_by_name_and_nothing_is_taken():
     assert all(torch.equal(t, before[name]) for name, t in encoder.state_dict().items())
     network.load_imagenet(good)
     assert torch.equal(network.encoder.layers.layer4[0].conv1.weight, good["layer4.0.conv1.weight"])
+
+
+# Told more than the lightness
+
+
+def told(number: int, height: int, width: int, known: int) -> Tensor:
+    """The lightness, and planes of other values beside it."""
+    more = torch.randn(number, known - 1, height, width, generator=torch.Generator().manual_seed(1))
+    return torch.cat([lightness(number, height, width), 10 * more], dim=1)
+
+
+@pytest.mark.parametrize("imagenet", [False, True], ids=["random", "imagenet"])
+@pytest.mark.parametrize("name", ["alexnet", "resnet18", "inception_v3", "squeezenet1_1"])
+def test_what_else_it_is_told_changes_nothing_at_first_and_has_a_gradient(name, imagenet):
+    torch.manual_seed(0)
+    plain = Encoder(name)
+    torch.manual_seed(0)
+    more = Encoder(name, known=4)
+    first = more.layers.get_parameter(more._first)
+    if imagenet:
+        nn.init.ones_(first)
+        weights = filled(name).state_dict()
+        for encoder in (plain, more):
+            encoder.load_imagenet(weights)
+    assert first.shape[1] == 4 and not first[:, 1:].any()
+    assert torch.equal(first[:, :1], plain.layers.get_parameter(plain._first))
+    own, others = more.layers.state_dict(), plain.layers.state_dict()
+    assert all(torch.equal(own[key], others[key]) for key in own if key != more._first)
+
+    given = told(2, 64, 64, known=4)
+    for one, expected in zip(more(given), plain(given[:, :1]), strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-4, atol=1e-4)
+    sum(one.square().mean() for one in more(given)).backward()
+    gradient = first.grad.abs().sum(dim=(0, 2, 3))
+    assert gradient.isfinite().all() and (gradient > 0).all(), "each plane can be learned from"
+
+
+def test_once_its_weights_for_what_else_it_is_told_are_not_zero_it_answers_otherwise():
+    encoder = Encoder("squeezenet1_1", known=3).eval()
+    first, given = encoder.layers.get_parameter(encoder._first), told(1, 64, 64, known=3)
+    with torch.no_grad():
+        before = encoder(given)
+        first[:, 2] = 0.1
+        silent = given.clone()
+        silent[:, 2] = 0
+        for one, quiet, old in zip(encoder(given), encoder(silent), before, strict=True):
+            torch.testing.assert_close(quiet, old)
+            assert (one - old).abs().max() > 1e-3
+
+
+HINTED = {"most": 3, "without": 0.1}
+
+
+@pytest.mark.parametrize("encoder", ["squeezenet1_1", "resnet18"])
+def test_a_unet_that_is_told_hints_answers_as_one_that_is_not_until_it_has_learned_from_them(encoder):
+    unet = {"backbone": "torchvision_unet", "encoder": encoder, "width": 4, "output_stride": 2}
+    generator = {"head": "l1", "color_space": "lab", **unet}
+    torch.manual_seed(0)
+    plain = Colorizer(generator, None).train()
+    torch.manual_seed(0)
+    model = Colorizer(generator | {"given": {"hints": HINTED}}, None).train()
+    assert model.told_planes() == {"hints": 3}
+    L = lightness(2, 64, 64)
+    clicks = hints.at((64, 64), 20, 30, (40.0, -30.0)).expand(2, -1, -1, -1)
+    clicked, unclicked = (Batch(L, L, torch.zeros(2, 2, 64, 64), hints=given) for given in (clicks, None))
+    with torch.no_grad():
+        for batch in (clicked, unclicked):
+            torch.testing.assert_close(model.colours(batch), plain.colours(batch), rtol=1e-4, atol=1e-4)
+    assert_every_weight_takes_part(model.network, model.planes(clicked))
+    first = model.network.encoder.layers.get_parameter(model.network.encoder._first)
+    assert (first.grad.abs().sum(dim=(0, 2, 3)) > 0).all(), "colours of clicks, and where they are"
+    with torch.no_grad():
+        first -= first.grad / first.grad.norm()
+        far = (model.colours(clicked) - model.colours(unclicked)).abs()
+    assert far.max() > 0.01

@@ -3,7 +3,7 @@
 import warnings
 from pathlib import Path
 
-import lpips
+import lpips_by_hand
 import numpy as np
 import pytest
 import torch
@@ -409,35 +409,25 @@ def test_edge_alignment_refuses_pictures_that_do_not_belong_together():
 # LPIPS
 
 
-@pytest.fixture(scope="module")
-def squeezenet() -> torch.nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return torchvision.models.squeezenet1_1(weights=None).eval()
-
-
 def test_lpips_is_its_definition_on_the_given_backbone(squeezenet):
     rgb, truth = random_rgb(1, 2, 3, 64, 48), random_rgb(2, 2, 3, 64, 48)
-
-    # Equation 1: squared differences of unit-length features, weighed by channel, averaged over positions.
-    linear = torch.load(Path(lpips.__file__).parent / "weights/v0.1/squeeze.pth", map_location="cpu")
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-    x, y = (rgb - mean) / std, (truth - mean) / std
-    expected = torch.zeros(2)
-    layers = iter(range(7))
-    with torch.no_grad():
-        for i, module in enumerate(squeezenet.features):
-            x, y = module(x), module(y)
-            if i in (1, 4, 7, 9, 10, 11, 12):
-                units = [z / z.square().sum(dim=1, keepdim=True).sqrt() for z in (x, y)]
-                weights = linear[f"lin{next(layers)}.model.1.weight"]
-                expected += ((units[0] - units[1]).square() * weights.view(1, -1, 1, 1)).sum(1).mean((1, 2))
-
+    expected = lpips_by_hand.distance(squeezenet, rgb, truth).double().detach()
     distance = Lpips("squeeze", squeezenet.state_dict())(rgb, truth)
     assert distance.dtype == torch.float64
     assert distance.min() > 0.01
-    torch.testing.assert_close(distance, expected.double(), rtol=1e-4, atol=0)
+    torch.testing.assert_close(distance, expected, rtol=1e-4, atol=0)
+
+
+def test_to_learn_by_lpips_is_the_same_and_falls_as_its_gradient_says(squeezenet):
+    distance = Lpips("squeeze", squeezenet.state_dict())
+    rgb, truth = random_rgb(1, 2, 3, 48, 32).requires_grad_(), random_rgb(2, 2, 3, 48, 32)
+    loss = distance.loss(rgb, truth)
+    assert loss.dtype == torch.float32 and not distance(rgb, truth).requires_grad
+    torch.testing.assert_close(loss.detach().double(), distance(rgb, truth))
+    (gradient,) = torch.autograd.grad(loss.sum(), rgb)
+    (expected,) = torch.autograd.grad(lpips_by_hand.distance(squeezenet, rgb, truth).sum(), rgb)
+    torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+    assert not any(weight.requires_grad for weight in distance.parameters())
 
 
 def test_lpips_of_identical_pictures_is_0(squeezenet):

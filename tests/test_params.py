@@ -184,6 +184,7 @@ def test_loaded_values_cannot_be_changed():
         ("adversarial.models.new", 5, "found 5, allowed: a mapping whose objective is one of "),
         (f"adversarial.models.{ENERGY}.margin", -1, "found -1, allowed: a number greater than 1"),
         (f"adversarial.models.{VANILLA}.margin", 2.0, "unknown key, allowed here: init, "),
+        (f"adversarial.models.{VANILLA}.perceptual", 0, "found 0, allowed: a number greater than 0 or null"),
         (f"adversarial.models.{VANILLA}.objective", "tragic", 'found "tragic", allowed: one of '),
         (f"adversarial.models.{VANILLA}.discriminator", "autoencoder", "allowed: one of patch, plain, whole"),
         (
@@ -246,6 +247,20 @@ def test_values_that_contradict_each_other_are_named_together(file, path, change
     found = json.dumps(changes[path])
     assert line.startswith(f"{path}: found {found}, allowed: ")
     assert other in line
+
+
+def test_a_model_learns_by_lpips_too_or_alone_where_it_says_so(file):
+    here = f"adversarial.models.{VANILLA}"
+    for changes in (
+        {"perceptual": 0.5},
+        {"perceptual": 0.5, "pixel": 0, "adversarial": 0},
+        {"perceptual": None},
+    ):
+        file.write_text(json.dumps(edited({f"{here}.{key}": value for key, value in changes.items()})))
+        model = params.load(file).adversarial.models[VANILLA]
+        assert model.perceptual == changes["perceptual"]
+        kept = {key: value for key, value in changes.items() if value is not None}
+        assert model.model_dump() == TREE["adversarial"]["models"][VANILLA] | kept
 
 
 def test_a_figures_network_is_one_that_is_gathered(file):

@@ -1,10 +1,11 @@
-"""Both recipes with several adversaries, with other colour spaces, and with networks that have a penalty."""
+"""Both recipes: several adversaries, LPIPS to learn by, other colour spaces, networks that have a penalty."""
 
 import io
 from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
+import lpips_by_hand
 import numpy as np
 import pytest
 import torch
@@ -12,9 +13,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from tintype.batch import Batch
-from tintype.color import lab_to_bytes
+from tintype.color import lab_to_bytes, lab_to_rgb, rgb_to_lab
 from tintype.color_spaces import RGB
 from tintype.colorizer import Colorizer, planes_and_penalty
+from tintype.console import UserError
+from tintype.lpips_metric import Lpips
 from tintype.networks.backbones.variational import divergence
 from tintype.store import Split
 from tintype.training.adversarial import Adversarial
@@ -28,6 +31,7 @@ SETTINGS = {
     **{"weight_decay": 0.0, "discriminator_lr": 1e-3, "discriminator_first": 0, "r1": 0.0},
 }
 MODEL = {"objective": "vanilla", "discriminator": "patch", "width": 4, "pixel": 1.0, "adversarial": 0.2}
+MODEL |= {"perceptual": None}
 ENERGY = {"objective": "energy", "discriminator": "autoencoder", "margin": 2.0, "pull_away": 0.1}
 RUNTIME = SimpleNamespace(accelerator="cpu", devices=1, nodes=1)
 TRAINING = SimpleNamespace(precision="float32", compile=False, accumulate=1)
@@ -61,10 +65,12 @@ def pretraining(made: Colorizer, fabric: Fabric, **settings) -> Pretraining:
     return Pretraining(made, fabric, settings, CLASSES, histogram, compile=False)
 
 
-def adversarial(made: Colorizer, fabric: Fabric, adversaries: str, model=None, **settings) -> Adversarial:
+def adversarial(
+    made: Colorizer, fabric: Fabric, adversaries: str, model=None, perceptual=None, **settings
+) -> Adversarial:
     model = SimpleNamespace(**MODEL | {"adversaries": adversaries} | (model or {}))
     settings = SimpleNamespace(**SETTINGS | settings)
-    return Adversarial(made, fabric, settings, model, compile=False, perceptual=None)
+    return Adversarial(made, fabric, settings, model, compile=False, perceptual=perceptual)
 
 
 def gradients(network: nn.Module) -> list[Tensor]:
@@ -163,6 +169,88 @@ def test_a_recipe_goes_on_from_its_state_to_the_same_next_step(fabric, adversari
     for ours, theirs in zip(later.adversaries, whole.adversaries, strict=True):
         assert same(list(ours.discriminator.parameters()), list(theirs.discriminator.parameters()))
     assert same(list(later.colorizer.parameters()), list(whole.colorizer.parameters()))
+
+
+# LPIPS among what the generator learns by
+
+PERCEPTUAL = {"pixel": 0.0, "adversarial": 1e-9, "perceptual": 3.0}
+
+
+@pytest.mark.parametrize(("space", "stride"), [("lab", 2), ("rgb", 2), ("drawing", 2), ("lab", 1)])
+def test_the_perceptual_term_is_lpips_of_pictures_at_full_size_times_its_weight(
+    fabric, squeezenet, space, stride
+):
+    made, batch = colorizer(space, **UNET | {"output_stride": stride}), pictures(2)
+    # As the recipe has it: rounded otherwise, some ReLU would be on the other side of its kink.
+    colours = made.network.to(memory_format=torch.channels_last)(batch.input)
+    if space == "lab":
+        small = 110 * colours
+    else:
+        small = rgb_to_lab((colours / 2 + 0.5).clamp(0, 1))[:, 0 if space == "drawing" else 1 :]
+    answer = nn.functional.interpolate(small, size=(32, 32), mode="bilinear", align_corners=False)
+    answer = answer if space == "drawing" else torch.cat([batch.L, answer], dim=1)
+    rgb, truth = lab_to_rgb(answer), lab_to_rgb(torch.cat([batch.L, batch.ab], dim=1))
+    distance = lpips_by_hand.distance(squeezenet, rgb, truth).mean()
+    expected = torch.autograd.grad(3 * distance, list(made.network.parameters()))
+
+    perceptual = Lpips("squeeze", squeezenet.state_dict())
+    before = [weight.clone() for weight in perceptual.parameters()]
+    figures = adversarial(made, fabric, "joint", PERCEPTUAL, perceptual).step(1, [batch])
+    assert figures["G_perceptual"].item() == pytest.approx(distance.item(), rel=1e-4)
+    largest = max(gradient.abs().max().item() for gradient in expected)
+    for own, gradient in zip(gradients(made.network), expected, strict=True):
+        torch.testing.assert_close(own, gradient, rtol=1e-3, atol=1e-4 * largest)
+    assert same(list(perceptual.parameters()), before)
+
+
+def test_it_adds_to_the_other_terms(fabric, squeezenet):
+    found, terms = [], ({"pixel": 2.0}, {"pixel": 0.0, "perceptual": 3.0}, {"pixel": 2.0, "perceptual": 3.0})
+    for model in terms:
+        made, perceptual = colorizer(), Lpips("squeeze", squeezenet.state_dict())
+        adversarial(made, fabric, "joint", {"adversarial": 0.0} | model, perceptual).step(1, [pictures(2)])
+        found.append(gradients(made.network))
+    for pixel, perceived, both in zip(*found, strict=True):
+        torch.testing.assert_close(both, pixel + perceived, rtol=1e-3, atol=1e-6)
+
+
+def test_in_bfloat16_it_leads_the_same_way(squeezenet):
+    distances, found = [], []
+    for precision in ("float32", "bfloat16"):
+        training = SimpleNamespace(**vars(TRAINING) | {"precision": precision})
+        made, perceptual = colorizer(), Lpips("squeeze", squeezenet.state_dict())
+        recipe = adversarial(made, start(RUNTIME, training, 4), "joint", PERCEPTUAL, perceptual)
+        distances.append(recipe.step(1, [pictures(4)])["G_perceptual"].item())
+        found.append(torch.cat([gradient.flatten() for gradient in gradients(made.network)]))
+    assert distances[1] == pytest.approx(distances[0], rel=0.02)
+    assert torch.cosine_similarity(*found, dim=0) > 0.5
+
+
+def test_by_the_perceptual_term_alone_a_batch_comes_to_look_like_the_truth(fabric, squeezenet):
+    made, batch = colorizer(), pictures(4)
+    perceptual = Lpips("squeeze", squeezenet.state_dict())
+    terms = {"pixel": 0.0, "adversarial": 0.0, "perceptual": 1.0}
+    recipe = adversarial(made, fabric, "joint", terms, perceptual, lr=1e-2)
+    found = [recipe.step(step, [batch])["G_perceptual"].item() for step in range(1, 41)]
+    assert found[-1] < 0.3 * found[0]
+
+
+def test_without_it_lpips_is_not_asked_and_nothing_is_otherwise(fabric):
+    def refuse(*_):
+        raise AssertionError("LPIPS was computed")
+
+    asked, found = SimpleNamespace(loss=refuse, to=refuse), []
+    for perceptual in (None, asked):
+        made = colorizer()
+        figures = adversarial(made, fabric, "joint", perceptual=perceptual).step(1, [pictures(4)])
+        found.append((figures, list(made.parameters())))
+        assert "G_perceptual" not in figures
+    (one, ours), (other, theirs) = found
+    assert one == other and same(ours, theirs)
+
+
+def test_without_the_weights_of_lpips_nothing_can_be_learned_by_it(fabric):
+    with pytest.raises(UserError, match=r"perceptual: found 3\.0, allowed: left out, .*name a file of them"):
+        adversarial(colorizer(), fabric, "joint", PERCEPTUAL)
 
 
 # A network's own penalty

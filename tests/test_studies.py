@@ -107,6 +107,21 @@ def test_large_values_stand_in_for_small_ones_and_never_join_them(tmp_path):
     assert large.training.film == BASE["training"]["film"]
 
 
+def test_other_pictures_are_prepared_as_the_study_says_and_else_as_the_base_does(tmp_path):
+    photos = {
+        **{"layout": "squares", "side": 64, "fit": "crop", "input": {"training": "lab", "test": "luma601"}},
+        **{"filters": {"min_side": 32, "min_chroma": 2.0, "near_duplicates": None}},
+        "split": {"val": 0.1, "test": 0.0, "conditions": 0.0},
+    }
+    shared = {"pictures_per_shard": 999}
+    for model in (None, "plain-1"):
+        file = written(tmp_path, ("small/photos", photos), ("small/shared", shared))
+        prepare = params.load(file, model).prepare.model_dump(mode="json")
+        assert prepare["photos"] == photos
+        assert prepare["shared"] == BASE["prepare"]["shared"] | shared != BASE["prepare"]["shared"]
+        assert prepare["bw"] == BASE["prepare"]["bw"]
+
+
 def test_a_model_has_its_backbones_settings_its_seed_and_its_experiment(study):
     loaded = params.load(study, "apart-7")
     expected = {"backbone": "unet_per_channel", "head": "l2", "color_space": "lab"}
@@ -155,6 +170,7 @@ VANILLA = {"init": "plain-1", "objective": "vanilla", "discriminator": "patch"}
         (("small/training/flim", 1), None, "training.flim: unknown key, allowed here: precision, "),
         (("small/backbones/unet/wdth", 8), "plain-1", "generator.wdth: unknown key, allowed here: head, "),
         (("small/model/width", 1), "gan-1", "adversarial.models.gan-1.width: found 1, allowed: "),
+        (("small/shared", {"max_pixel": 1}), None, "prepare.shared.max_pixel: unknown key, allowed here: "),
         (
             ("models/adversarial/gan-1/model", VANILLA | {"init": "plain-9"}),
             "gan-1",
@@ -169,6 +185,99 @@ def test_a_mistake_in_a_study_is_named_with_its_file_its_place_and_what_is_allow
     with pytest.raises(UserError) as error:
         params.load(file, model)
     assert any(line.startswith(f"{file}: ") and says in line for line in str(error.value).splitlines())
+
+
+NETWORK = {"source": "backbones", "net": "alexnet", "file": None, "watch": "requirements.txt"}
+NETWORKS = {"source": "backbones", "nets": {"squeeze": None}, "watch": "requirements.txt"}
+ARCHIVE = {
+    **{
+        "url": "https://example.org/a.zip",
+        "checksum": None,
+        "bytes": None,
+        "licence": "",
+        "group": "picture",
+    },
+    **{"held_out": None, "max_files": 9, "max_bytes": 9, "only": None, "without": None},
+}
+ARCHIVES = {
+    **{"source": "archives", "use": "few", "watch": "checksums.csv"},
+    "sets": {"few": {"one": ARCHIVE}},
+}
+SOURCES = {
+    "alexnet": NETWORK,
+    "judges": NETWORKS,
+    "icons": {"source": "icons", "path": None, "licence": "", "watch": "requirements.txt"},
+    "several": ARCHIVES,
+}
+
+
+def without(mapping: dict, key: str) -> dict:
+    return {other: value for other, value in mapping.items() if other != key}
+
+
+def test_a_study_gathers_pictures_and_networks_of_either_kind(tmp_path):
+    gathered = params.sets(written(tmp_path, ("download", SOURCES)))
+    assert {name: one.model_dump(mode="json") for name, one in gathered.items()} == SOURCES
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("alexnet", without(NETWORK, "file"), "alexnet.file: missing, allowed: non-empty text or null"),
+        ("alexnet", without(NETWORK, "net"), "alexnet.net: missing, allowed: one of alexnet, vgg16, "),
+        ("alexnet", NETWORK | {"net": "alex"}, 'alexnet.net: found "alex", allowed: one of alexnet, '),
+        (
+            "alexnet",
+            NETWORK | {"flie": None},
+            "alexnet.flie: unknown key, allowed here: watch, source, net, ",
+        ),
+        ("other", NETWORK, 'other.net: found "alexnet", allowed: other, its name'),
+        ("judges", without(NETWORKS, "watch"), "judges.watch: missing, allowed: non-empty text"),
+        ("judges", NETWORKS | {"nets": {}}, "judges.nets: found {}, allowed: a mapping from names, "),
+        (
+            "judges",
+            NETWORKS | {"nets": {"sqeeze": None}},
+            "judges.nets.sqeeze: unknown key, allowed here: squeeze, alex, vgg, ",
+        ),
+        ("judges", NETWORKS | {"nets": {"squeeze": 5}}, "judges.nets.squeeze: found 5, allowed: non-empty "),
+        (
+            "judges",
+            NETWORKS | {"net": "alexnet"},
+            "judges.net: unknown key, allowed here: watch, source, nets",
+        ),
+        ("drawn", without(SOURCES["icons"], "path"), "drawn.path: missing, allowed: non-empty text or null"),
+        ("drawn", SOURCES["icons"] | {"watch": ""}, 'drawn.watch: found "", allowed: non-empty text'),
+        ("drawn", {"watch": "a"}, "drawn.source: missing, allowed: one of "),
+        ("drawn", {"source": "icnos"}, 'drawn.source: found "icnos", allowed: one of '),
+        ("drawn", 5, "drawn: found 5, allowed: a mapping whose source is one of "),
+        ("drawn", None, "drawn: found null, allowed: a mapping whose source is one of "),
+        ("several", ARCHIVES | {"sets": {}}, "several.sets: found {}, allowed: a mapping from names, "),
+        (
+            "several",
+            ARCHIVES | {"sets": {"few": {"one": without(ARCHIVE, "url")}}},
+            "several.sets.few.one.url: missing, allowed: text",
+        ),
+        (
+            "several",
+            ARCHIVES | {"sets": {"few": {"one": ARCHIVE | {"max_files": 0}}}},
+            "several.sets.few.one.max_files: found 0, allowed: a whole number of at least 1",
+        ),
+        (
+            "several",
+            ARCHIVES | {"sets": {"few": {"No One": ARCHIVE}}},
+            'several.sets.few.No One: found "No One", allowed: small letters, ',
+        ),
+    ],
+)
+def test_a_mistake_in_what_a_study_gathers_is_named_with_its_place_and_what_is_allowed(
+    tmp_path, name, value, says
+):
+    file = written(tmp_path, ("download", {name: value}))
+    for read in (params.study, params.load, params.sets):
+        with pytest.raises(UserError) as error:
+            read(file)
+        (line,) = str(error.value).splitlines()
+        assert line.startswith(f"{file}: download.{says}")
 
 
 @pytest.mark.parametrize(

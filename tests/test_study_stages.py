@@ -35,6 +35,8 @@ OBSERVERS = {  # whose change changes no result
 }
 # The stage of one study alone; it works on whatever models the study has.
 OWN = ("stages.diversity", "stages.uncertainty", "stages.hint_response", "stages.read_icons")
+# Of one study alone, too; each works on the models that its command names.
+SHIPPING = ("stages.ship", "stages.model_card", "stages.contact_sheet")
 # What the root's `evaluate` does that the `compare` of a study does not: films, sets, other systems, costs.
 EVALUATE_ALONE = {
     "stages/evaluate.py",
@@ -48,14 +50,29 @@ SECTIONS = {  # of a study's values, that a stage reads
     "stages.pretrain_generator": ["training", "pretrain"],
     "stages.adversarial_train": ["training", "adversarial", "model"],
     "stages.compare": ["classes"],
+    "stages.evaluate": ["photos"],
+    "stages.real_bw_test": [],
     "stages.sample": [],
     "stages.download": [],
-    "stages.prepare": ["photos"],
-    **{script: [] for script in OWN},
+    "stages.prepare": ["photos", "shared"],
+    **{script: [] for script in (*OWN, *SHIPPING)},
 }
 REPLACED = re.compile(
     r"seed|generator|(adversarial\.models|download)\..*|prepare\.\$\{key\}|\$\{item\..*\}"
 )  # by what the study has of a model
+OF_PHOTOS = re.compile(r"prepare\.photos(\..*)?")  # replaced where the study has other pictures
+WRITTEN = ("--out", "--curve", "--pictures", "--films", "--metrics", "--samples", "--sheet", "--figures")
+WRITTEN += ("--store", "--failures")
+READ = {  # what some read, that others write
+    **dict.fromkeys(OWN, ("--sheet",)),  # whose colourings are to be shown
+    "stages.model_card": ("--pictures", "--figures"),
+}
+# By which option each of the stages that every shipped model has names it.
+USES = {
+    "stages.evaluate": "--made-from",
+    "stages.real_bw_test": "--made-from",
+    "stages.model_card": "--model",
+}
 
 
 def committed(name: str) -> studies.Study:
@@ -72,8 +89,14 @@ class Instance:
         self.address, self.file = stage.addressing, Path(path(stage.path))
         words = shlex.split(stage.cmd)
         self.script = words[2]
-        self.options = dict(zip(words[3::2], words[4::2], strict=True))
-        self.name = self.options.get("--model") or Path(self.options.get("--out", "")).name
+        self.options: dict[str, list[str]] = {}
+        for word in words[3:]:
+            if word.startswith("--"):
+                values = self.options.setdefault(word, [])
+            else:
+                values.append(word)
+        # A model's name, its folder or, once it is shipped, its file.
+        self.models = [*self.options.get("--model", []), *self.options.get("--models", [])]
         self.deps = {path(dep.fs_path) for dep in stage.deps if not hasattr(dep, "params")}
         self.params = {path(dep.fs_path): set(dep.params) for dep in stage.deps if hasattr(dep, "params")}
         self.outs = [path(out.fs_path) for out in stage.outs]
@@ -82,11 +105,30 @@ class Instance:
     def study(self) -> str:
         return self.file.parent.name
 
+    @property
+    def name(self) -> str:
+        """That of the model that it works on, or else of what it makes."""
+        return Path(self.models[0] if "--model" in self.options else self.option("--out") or "").name
+
+    @property
+    def trains(self) -> bool:
+        return "--curve" in self.options
+
+    def option(self, name: str) -> str | None:
+        """The only value of an option; None where the command has no such option."""
+        found = self.options.get(name, [None])
+        assert len(found) == 1, (self.address, name)
+        return found[0]
+
 
 @pytest.fixture(scope="module")
 def instances() -> list[Instance]:
     with Repo(ROOT, config={"core": {"no_scm": True}}) as repo:  # an unpacked archive too
-        return [Instance(stage) for stage in repo.index.stages]
+        found = [Instance(stage) for stage in repo.index.stages]
+    shipped = {out: one.name for one in found if one.script == "stages.ship" for out in one.outs}
+    for one in found:
+        one.models = [shipped.get(model, Path(model).name) for model in one.models]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +170,7 @@ def needed(instance: Instance) -> set[str]:
     study, script = committed(instance.study), instance.script
     own = script.replace(".", "/") + ".py"
     if script == "stages.download":
-        source = study.download[instance.options["--set"]].source
+        source = study.download[instance.option("--set")].source
         return {own, *source_code(source)}
     if script == "stages.prepare":
         return {dep for dep in of_root(script)["deps"] if dep.endswith(".py")}
@@ -136,8 +178,10 @@ def needed(instance: Instance) -> set[str]:
     if script == "stages.compare":  # which scores as `evaluate` does
         pairs = set().union(*(generators(study, name) for name in study.all_models))
         listed = {own, *of_root("stages.evaluate")["deps"]} - EVALUATE_ALONE
-    elif script in OWN:
-        pairs = set().union(*(generators(study, name) for name in study.all_models))
+    elif script in (*OWN, *SHIPPING):
+        names = instance.models if script in SHIPPING else study.all_models
+        assert {*names} <= {*study.all_models}, instance.address
+        pairs = set().union(*(generators(study, name) for name in names))
         listed = {
             file for file in imported(own, "tintype") if not file.startswith("tintype/params")
         } - OBSERVERS
@@ -165,6 +209,15 @@ def needed(instance: Instance) -> set[str]:
     }
 
 
+def made(path: str) -> bool:
+    """Whether a file or folder is where nothing is that stages do not make."""
+    return path.split("/")[0] in ("data", "models", "reports")
+
+
+def within(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder}/")
+
+
 def source_code(name: str) -> set[str]:
     return set(imported(f"tintype/sources/{name}.py", "tintype")) - OBSERVERS
 
@@ -179,13 +232,11 @@ def test_the_stages_of_every_study_list_the_code_that_the_roots_stage_of_the_scr
 
 
 def test_every_file_that_a_stage_lists_exists_and_the_rest_is_made_by_stages(instances):
-    made = [out for instance in instances for out in instance.outs]
+    outs = [out for instance in instances for out in instance.outs]
     for instance in instances:
         for dep in instance.deps:
-            if dep.split("/")[0] in ("data", "models", "reports"):
-                assert any(f"{out}/".startswith(f"{dep}/") for out in made), (instance.address, dep)
-            else:
-                assert (ROOT / dep).is_file(), (instance.address, dep)
+            if not any(within(out, dep) for out in outs):
+                assert not made(dep) and (ROOT / dep).is_file(), (instance.address, dep)
 
 
 def test_no_two_stages_write_to_the_same_place(instances):
@@ -196,14 +247,42 @@ def test_no_two_stages_write_to_the_same_place(instances):
 
 def test_what_a_stage_writes_is_where_its_command_says(of_studies):
     for instance in of_studies:
-        for option in ("--out", "--curve", "--pictures", "--sheet", "--figures", "--store"):
-            if option == "--sheet" and instance.script in OWN:
-                continue  # whose colourings are to be shown
-            if place := instance.options.get(option):
-                assert any(f"{out}/".startswith(f"{place}/") for out in instance.outs), (
-                    instance.address,
-                    option,
-                )
+        for option in WRITTEN:
+            place = instance.option(option)
+            if place and option not in READ.get(instance.script, ()):
+                assert any(within(out, place) for out in instance.outs), (instance.address, option)
+
+
+def test_what_a_command_names_is_listed_and_it_names_the_data_that_is_listed(instances):
+    for instance in instances:
+        options = {option: named for option, named in instance.options.items() if option != "--params"}
+        places = {one for named in options.values() for one in named if "/" in one}
+        listed = {*instance.deps, *instance.outs}
+        unlisted = {place for place in places if not any(within(one, place) for one in listed)}
+        read = {dep for dep in instance.deps if made(dep) or Path(dep).suffix == ".safetensors"}
+        unnamed = {dep for dep in read if not any(within(dep, place) for place in places)}
+        assert (unlisted, unnamed) == (set(), set()), instance.address
+
+
+def test_a_set_is_gathered_again_when_what_it_watches_changes(of_studies):
+    for instance in of_studies:
+        if instance.script == "stages.download":
+            gathered = committed(instance.study).download[instance.option("--set")]
+            assert gathered.watch in instance.deps, instance.address
+
+
+def test_what_is_shipped_is_one_of_the_studys_models_and_scored_and_tested_as_it_is_shipped(of_studies):
+    shipped = {out: one for one in of_studies if one.script == "stages.ship" for out in one.outs}
+    for file, ship in shipped.items():
+        assert ship.name in committed(ship.study).all_models, ship.address
+        scored, tested, told = (
+            [one for one in of_studies if one.script == script and one.option(option) == file]
+            for script, option in USES.items()
+        )
+        for (one,) in (scored, tested, told):
+            assert one.name == ship.name, one.address
+        assert scored[0].option("--metrics") == str(Path(file).with_suffix(".json")), "as models are listed"
+        assert told[0].option("--pictures") == scored[0].option("--pictures"), told[0].address
 
 
 def test_the_stages_of_every_study_list_the_values_that_they_read(of_studies):
@@ -213,13 +292,14 @@ def test_the_stages_of_every_study_list_the_values_that_they_read(of_studies):
             instance.params.get(instance.file.parent.as_posix() + "/params.yaml"),
         )
         values, read = getattr(study, study.values), set()
-        sections = SECTIONS[instance.script]
-        if instance.name in study.all_models:
+        sections = [name for name in SECTIONS[instance.script] if getattr(values, name, None)]
+        if instance.trains:
             groups = [group for group, models in study.models.items() if instance.name in models]
             read |= {"values", f"models.{groups[0]}.{instance.name}"}
             if generator := study.all_models[instance.name].generator:
                 read.add(f"{study.values}.backbones.{generator['backbone']}")
-        read |= {f"{study.values}.{section}" for section in sections if getattr(values, section, None)}
+        read |= {"values"} if sections else set()
+        read |= {f"{study.values}.{section}" for section in sections}
         read |= {"models"} if instance.script in ("stages.compare", *OWN) else set()
         read |= {"shown"} if instance.script in OWN else set()
         assert read <= (own or set()), instance.address
@@ -227,9 +307,12 @@ def test_the_stages_of_every_study_list_the_values_that_they_read(of_studies):
 
 def test_the_stages_of_every_study_list_the_values_of_the_base_that_the_roots_list(of_studies):
     for instance in of_studies:
-        if instance.script in ("stages.compare", "stages.sample", *OWN):
+        if instance.script in ("stages.compare", "stages.sample", *OWN, *SHIPPING):
             continue
         listed = {name for name in of_root(instance.script)["params"] if not REPLACED.fullmatch(name)}
+        study = committed(instance.study)
+        if getattr(study, study.values).photos:
+            listed = {name for name in listed if not OF_PHOTOS.fullmatch(name)}
         assert listed <= instance.params.get("params.yaml", set()), instance.address
 
 
@@ -237,18 +320,20 @@ def test_a_study_depends_on_its_own_params_and_the_root_on_no_studys(instances):
     for instance in instances:
         allowed = {Path("params.yaml"), instance.file.parent / "params.yaml"}
         assert {Path(file) for file in instance.params} <= allowed, instance.address
-        assert not any(dep.startswith("studies/") for dep in instance.deps), instance.address
+        own = f"{instance.file.parent.as_posix()}/"
+        others = [dep for dep in instance.deps if dep.startswith("studies/") and not dep.startswith(own)]
+        assert others == [], instance.address
 
 
 def test_every_model_of_every_study_is_trained_by_one_stage_and_compared(of_studies):
     for name in NAMES:
         stages = [instance for instance in of_studies if instance.study == name]
-        trained = [instance for instance in stages if "--curve" in instance.options]
+        trained = [instance for instance in stages if instance.trains]
         assert sorted(one.name for one in trained) == sorted(committed(name).all_models)
         (compare,) = [instance for instance in stages if instance.script == "stages.compare"]
         for one in trained:
-            assert Path(one.options["--out"]).parent == Path(compare.options["--models"])
-            assert Path(one.options["--curve"]).parent == Path(compare.options["--curves"])
+            assert Path(one.option("--out")).parent == Path(compare.option("--models"))
+            assert Path(one.option("--curve")).parent == Path(compare.option("--curves"))
 
 
 def test_dvc_lists_the_stages_of_the_root_and_of_every_study():

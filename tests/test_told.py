@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_recipes import adversarial, fabric, pretraining  # noqa: F401
-from torch import Tensor
+from torch import Tensor, nn
 
 from tintype import hints, noise
 from tintype.batch import Batch
@@ -123,25 +123,29 @@ def test_a_backbone_that_takes_the_lightness_alone_says_so(backbone):
 
 
 TRANSPOSED = {"backbone": "transposed_unet", "width": 4, "depth": 3, "head": "l1", "color_space": "drawing"}
+ENCODED = {"backbone": "torchvision_unet", "encoder": "squeezenet1_1", "width": 4, "output_stride": 4}
+ENCODED |= {"head": "l1", "color_space": "lab"}
+TELLABLE = pytest.mark.parametrize("generator", [UNET, TRANSPOSED, ENCODED], ids=lambda one: one["backbone"])
 
 
-@pytest.mark.parametrize("generator", [UNET, TRANSPOSED], ids=lambda generator: generator["backbone"])
+@TELLABLE
 @pytest.mark.parametrize("size", [(16, 16), (33, 57), (1, 5)])
 def test_pictures_of_any_size_can_be_told_all(size, generator):
     model = told(COLOURS, generator=generator, condition=True, hints=HINTS, z=Z).eval()
+    nn.init.kaiming_normal_(next(model.network.parameters()))  # an encoder ignores at first what it is told
     L = 100 * torch.rand(2, 1, *size)
     clicks = hints.at(size, 0, 0, (20.0, 20.0)).expand(2, -1, -1, -1)
     batch = Batch(L, L, torch.zeros(2, 2, *size), condition=torch.eye(3)[:2], hints=clicks)
     with torch.no_grad():
         assert model.colours(batch).shape == (2, 3, *size)
-        assert torch.equal(model.colours(batch)[:, :1], L) == (generator is UNET)
+        assert torch.equal(model.colours(batch)[:, :1], L) == (generator["color_space"] == "lab")
         drawn = model.sample(batch, 3, seed=1)
     assert drawn.shape == (3, 2, 3, *size) and drawn.isfinite().all()
     assert torch.equal(drawn, model.sample(batch, 3, seed=1))
     assert not torch.equal(drawn, model.sample(batch, 3, seed=2))
 
 
-@pytest.mark.parametrize("generator", [UNET, TRANSPOSED], ids=lambda generator: generator["backbone"])
+@TELLABLE
 def test_a_model_file_says_what_the_model_is_told(tmp_path, generator):
     model = told(COLOURS, generator=generator, condition=True, z=Z).eval()
     model.save(tmp_path, {})

@@ -14,6 +14,7 @@ from tintype.batch import Batch
 from tintype.color import into_gamut, lab_to_rgb
 from tintype.colorizer import Colorizer
 from tintype.console import UserError
+from tintype.lpips_metric import Lpips
 from tintype.training.adversarial import Adversarial
 from tintype.training.device import start
 from tintype.training.loop import Average
@@ -32,6 +33,7 @@ MODEL = {
     "width": 8,
     "pixel": 1.0,
     "adversarial": 0.2,
+    "perceptual": None,
 }
 ENERGY = {"objective": "energy", "discriminator": "autoencoder", "margin": 2.0, "pull_away": 0.1}
 RUNTIME = SimpleNamespace(accelerator="cpu", devices=1, nodes=1, checkpoint_every=1e9, tracking=None)
@@ -172,10 +174,15 @@ def test_each_step_has_the_rate_of_the_schedule(fabric):
 # The adversarial recipe
 
 
-def test_an_adversarial_step_in_two_parts_is_the_step_in_one(fabric):
-    whole, parts = (adversarial(fabric, discriminator_lr=1e-9, r1=1.0) for _ in range(2))
+@pytest.mark.parametrize("model", [{}, {"perceptual": 1.0}], ids=["plain", "perceptual"])
+def test_an_adversarial_step_in_two_parts_is_the_step_in_one(fabric, squeezenet, model):
+    whole, parts = (
+        adversarial(fabric, model, Lpips("squeeze", squeezenet.state_dict()), discriminator_lr=1e-9, r1=1.0)
+        for _ in range(2)
+    )
     batch = pictures(4, size=32)
     found = whole.step(1, [batch]), parts.step(1, halves(batch))
+    assert ("G_perceptual" in found[0]) == bool(model)
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)
     for ours, theirs in ((judge(whole), judge(parts)), (whole.colorizer, parts.colorizer)):
         for one, other in zip(gradients(ours), gradients(theirs), strict=True):

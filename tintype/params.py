@@ -212,7 +212,7 @@ def _compare(tree: dict, problems: dict[str, str], inits: list[str | None]) -> N
             allowed = f"{', '.join(str(one or 'null') for one in inits)}: what is trained before this one"
             problems.setdefault(f"{here}.init", wording.found(init, allowed))
         match values(f"{here}.pixel", f"{here}.adversarial"):
-            case 0, 0:
+            case 0, 0 if not _at(tree, f"{here}.perceptual"):
                 allowed = f"a number greater than 0, for {here}.adversarial is 0 too"
                 problems[f"{here}.pixel"] = wording.found(0, allowed)
     match values("real_bw.models"):

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from tintype.params_types import Count, Section, Text, Unit
 
@@ -117,6 +117,18 @@ Pictures = Annotated[
     Bundled | Folder | Archive | Archives | OpenImages | ImageNet | Icons | Sketches,
     Field(discriminator="source"),
 ]
+
+
+def _which(networks: object) -> str:
+    return "nets" if "nets" in dict(networks) else "net"
+
+
+# A tag is the key that only its class has, by which messages find that class too.
+Networks = Annotated[
+    Annotated[EncoderWeights, Tag("net")] | Annotated[Weights, Tag("nets")], Discriminator(_which)
+]
+# What a study may gather.
+PicturesOrNetworks = Annotated[Networks | Pictures, Field(discriminator="source")]
 
 
 class Download(Section):

@@ -21,10 +21,12 @@ def explain(error: dict, tree: dict, schema: dict) -> tuple[str, str]:
     path, value, node, above = [], tree, schema, schema
     for step in error["loc"]:
         choices = node.get("discriminator", {}).get("mapping", {})
-        if step in choices:
-            node = _resolved(
-                {"$ref": choices[step]}, schema
-            )  # pydantic names the objective here, the file does not
+        several = [] if choices else [_resolved(one, schema) for one in node.get("oneOf", [])]
+        if step in choices:  # pydantic names the objective here, the file does not
+            chosen = choices[step]
+            node = _resolved({"$ref": chosen}, schema) if isinstance(chosen, str) else chosen
+        elif several:  # here it names the key that only one of them has
+            node = next(one for one in several if step in one["properties"])
         elif isinstance(value, dict) and step != "[key]":  # a list, though, is shown as a whole
             # A section that may be null is one of several.
             node = next((_resolved(one, schema) for one in node.get("anyOf", []) if "$ref" in one), node)

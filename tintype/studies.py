@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tintype import params_wording as wording
 from tintype.console import UserError
-from tintype.params_download import EncoderWeights, Pictures, Weights
+from tintype.params_download import EncoderWeights, PicturesOrNetworks
 
 # Untrained models, and what makes them.
 FLOORS = dict.fromkeys(("grey", "mean", "random"), "tintype/floors.py")
@@ -90,7 +90,7 @@ class Study(_Strict):
     values: Literal["small", "large"]
     small: Values
     large: Values
-    download: dict[str, EncoderWeights | Weights | Pictures] = {}
+    download: dict[str, PicturesOrNetworks] = {}
     sampling: Sampling | None = None
     shown: Shown | None = None
     models: dict[str, dict[str, Model]]
