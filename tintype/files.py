@@ -44,7 +44,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         unfinished.rename(path)
     finally:
         if unfinished.exists():
-            # Under another name nothing is added while it is cleared, should a worker of a cluster still write.
+            # Under another name, nothing is added while it is cleared: workers of a cluster may still write.
             unwanted = unfinished.with_name(f".unfinished-{os.getpid()}-unwanted-{path.name}")
             unfinished.rename(unwanted)
             shutil.rmtree(unwanted, ignore_errors=True)
