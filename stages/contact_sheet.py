@@ -23,7 +23,7 @@ from tintype.report import sheets
 from tintype.sources import manifest, places
 from tintype.tints import COLOURFUL
 
-LONGEST = 256  # pixels of a cell's longer side
+LONGEST = 160  # pixels of a cell's longer side
 
 
 @torch.no_grad()

@@ -115,7 +115,7 @@ def test_the_preview_is_one_sheet_of_pictures_from_all_over(colour):
     for number in range(30):
         put(f"in/{number:02d}.png", (GREY // 2 + 4 * number).astype(np.uint8))
     Path("in/00.png").write_bytes(b"broken")
-    with pytest.raises(Failure, match=r"1 could not be coloured[^\n]*\n *in/00.png: no picture"):
+    with pytest.raises(Failure, match=r"1 of those looked at cannot be coloured:\n *in/00.png: no picture"):
         colour("in", "-o", "out", "--preview")
     assert set(written("out")) == {"preview.png"}
     assert coloured("out/preview.png")
@@ -123,13 +123,17 @@ def test_the_preview_is_one_sheet_of_pictures_from_all_over(colour):
     assert "out/preview.png: 24 of 29 pictures" in colour("in", "-o", "out", "--preview")
     assert json.loads(colour("in", "-o", "out", "--preview", "--json"))["pictures"] == 24
     put("a.png")
+    put("mixed/a.png")
+    put("mixed/colours.png", data.chelsea())
+    with pytest.raises(Failure, match=r"1 of those looked at cannot be coloured:\n  mixed/colours.png"):
+        colour("mixed", "-o", "out", "--preview")
     colour("a.png", "-o", "b.png", "--preview")
     assert "b-preview.png" in written(".")
     Path("in").rename("whole")
     for path in list(Path("whole").iterdir())[1:]:
         path.unlink()
     next(Path("whole").iterdir()).write_bytes(b"broken")
-    with pytest.raises(Failure, match="none of the pictures for the sheet could be read"):
+    with pytest.raises(Failure, match=r"none of the pictures for the sheet could be coloured\n  whole/"):
         colour("whole", "-o", "sheet", "--preview")
 
 

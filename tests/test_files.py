@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,13 @@ def test_a_folders_digest_changes_with_names_places_and_bytes_and_with_nothing_e
         digest("more", some | {"c.txt": ""}),
     ]
     assert len({first, *others}) == 6
+
+
+def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with new_file(tmp_path / "a") as file:
+            file.touch(mode=0o600)
+        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)

@@ -93,7 +93,7 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(project):
 
 
 def test_where_there_is_no_model_it_says_how_to_come_by_one(project, tmp_path):
-    with pytest.raises(UserError, match=rf"no model below {tmp_path / 'models'}: `make repro` trains some"):
+    with pytest.raises(UserError, match=rf"no model below {tmp_path / 'models'}, and none .* `make repro`"):
         models.find(None)
     with pytest.raises(UserError, match="no model below"):
         main(["models"])

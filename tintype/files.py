@@ -57,6 +57,8 @@ def new_file(path: Path) -> Iterator[Path]:
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield unfinished
+        os.umask(mask := os.umask(0))
+        unfinished.chmod(0o666 & ~mask)  # safetensors makes files that only their owner may read
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -40,7 +40,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         version, digest = about.pop("format", 0), about.pop("sha256", None)
     except (SafetensorError, KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-        raise UserError(f"{path}: not a model written by Tintype ({type(error).__name__}: {error})") from None
+        raise UserError(
+            f"{path}: not a model written by Tintype, or cut short ({type(error).__name__}: {error}); fetch "
+            "it again, or install Tintype again where it came with it"
+        ) from None
     if version != FORMAT:
         raise UserError(
             f"{path}: a model of another version of Tintype (its format is {version}, this version reads "

@@ -16,7 +16,6 @@ FIGURES = Path("reports/metrics")
 SHIPPED = Path(__file__).with_name("weights")  # NAME.safetensors and NAME.json, which come with this code
 PREFIX = "shipped/"  # of their names, for a project may have models called the same
 DEFAULT = "gan"  # the shipped one that is used where none is named
-PICTURES = "pictures"  # in their figures: in words, which test pictures these are of
 NAMED = 6  # models that an error names
 BEST = ("lpips_squeeze", "ciede2000")  # lower is better; models without the first are compared by the second
 
@@ -57,7 +56,8 @@ def find(wanted: str | None) -> Path:
         if here:
             return here[0].path
         raise UserError(
-            f"no model below {(_root() / FOLDER).resolve()}: `make repro` trains some; or name one's folder"
+            f"no model below {(_root() / FOLDER).resolve()}, and none came with Tintype: install it again, "
+            "name a model's folder, or train some by `make repro`"
         )
     # Shipped ones last: a project's folder may be called like their prefix, which is theirs.
     paths = {model.name: model.path for model in sorted(here, key=lambda model: model.shipped)}
@@ -111,7 +111,10 @@ def _root() -> Path:
 
 def _figures(file: Path, remedy: str) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"found {type(found).__name__}, allowed: names and numbers")
+        return found
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -24,6 +24,7 @@ from tintype.progress import progress
 from tintype.runtimes import DEFAULT_RUNTIME, RUNTIMES, Predictor
 
 PREVIEWED = 24  # pictures on the sheet of --preview, spread over all
+PREVIEWED_SIDE = 256  # pixels of their longer side there
 PREVIEW = "preview.png"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # errors that the next picture would meet, too
 EXAMPLES = """\
@@ -143,11 +144,16 @@ class Painter:
             names = [both for name in names for both in (name, name.with_stem(f"{name.stem}-compare"))]
         return names
 
-    def answers(self, source: Path) -> Iterator[scans.Scan]:
-        """What goes into these files. Raises UnreadablePicture for what can't be coloured, too."""
+    def read(self, source: Path) -> scans.Scan:
+        """A picture. Raises UnreadablePicture for one that has colours, too, unless --force."""
         scan = scans.read(source)
         if not self.args.force and scans.has_colours(scan.pixels) > tints.COLOURFUL:
             raise UnreadablePicture("it has colours already; --force colours it anew, from its lightness")
+        return scan
+
+    def answers(self, source: Path) -> Iterator[scans.Scan]:
+        """What goes into these files. Raises UnreadablePicture as `read` does."""
+        scan = self.read(source)
         first = self.args.seed or 0
         seeds = range(first, first + self.args.samples) if self.args.samples else [self.args.seed]
         for seed in seeds:
@@ -198,13 +204,18 @@ def _preview(todo: list[Job], painter: Painter) -> None:
     pairs, failed = [], {}
     for job in progress(shown, "preview", "pictures"):
         try:
-            small = sheets.fit(scans.in_8_bits(scans.samples(job.source)), full_size.SIZE)
+            pixels = scans.in_8_bits(painter.read(job.source).pixels)
         except (UnreadablePicture, OSError) as error:
             failed[str(job.source)] = str(error)
             continue
-        pairs.append([small, painter.colours(small, painter.args.seed)])
+        grey = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+        # Of the size that the network is to see, so that it answers as it will.
+        shorter, longer = sorted(grey.shape[:2])
+        small = sheets.fit(grey, -(-longer * min(shorter, painter.args.size) // shorter))
+        pair = [small, painter.colours(small, painter.args.seed)]
+        pairs.append([sheets.fit(picture, PREVIEWED_SIDE) for picture in pair])
     if not pairs:
-        raise Failure("none of the pictures for the sheet could be read")
+        raise Failure("none of the pictures for the sheet could be coloured" + _listed(failed))
     file = _sheet(painter.args.out)
     try:
         encode_png(file, sheets.grid([list(chain(*pairs[at : at + 3])) for at in range(0, len(pairs), 3)]))
@@ -214,12 +225,13 @@ def _preview(todo: list[Job], painter: Painter) -> None:
         print(json.dumps({"preview": str(file), "pictures": len(pairs), "failed": failed}, indent=2))
     else:
         print(f"{file}: {len(pairs)} of {len(todo)} pictures; the same command without --preview colours all")
-    _refuse_failed(failed)
+    if failed:
+        raise Failure(f"{len(failed)} of those looked at cannot be coloured:{_listed(failed)}")
 
 
 def _tell(done: Done, args: argparse.Namespace, model: Path) -> None:
     if args.json:
-        print(json.dumps({"model": str(model), "out": str(args.out)} | vars(done), indent=2))
+        print(json.dumps({"model": models.called(model), "out": str(args.out)} | vars(done), indent=2))
     else:
         there = f", {len(done.skipped)} were there (--overwrite colours them again)" if done.skipped else ""
         using = f", with {models.called(model)}" if done.coloured else ""
@@ -229,10 +241,13 @@ def _tell(done: Done, args: argparse.Namespace, model: Path) -> None:
 
 def _refuse_failed(failed: dict[str, str]) -> None:
     if failed:
-        reasons = "".join(f"\n  {path}: {reason}" for path, reason in failed.items())
         raise Failure(
-            f"{len(failed)} could not be coloured; mend or leave them, the others are done:{reasons}"
+            f"{len(failed)} could not be coloured; mend or leave them, the others are done:{_listed(failed)}"
         )
+
+
+def _listed(failed: dict[str, str]) -> str:
+    return "".join(f"\n  {path}: {reason}" for path, reason in failed.items())
 
 
 def _about(error: OSError) -> str:

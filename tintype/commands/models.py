@@ -34,17 +34,15 @@ def run(args: argparse.Namespace) -> None:
     for of in found:
         print(of.name.ljust(width), *(_cell(of.figures.get(key)).rjust(9) for key in SHOWN))
     print(f"\n{found[0].name} is used where no --model is named. {TRUTH}.")
-    if shipped := [of for of in found if of.shipped and of.figures]:
-        print(_of_shipped(shipped))
+    if any(of.shipped and of.figures for of in found):
+        print(_of_shipped())
 
 
-def _of_shipped(shipped: list[models.Known]) -> str:
+def _of_shipped() -> str:
     """Where those that came with Tintype have their figures from."""
-    pictures = dict.fromkeys(of.figures[models.PICTURES] for of in shipped if models.PICTURES in of.figures)
-    which = f" ({'; '.join(pictures)})" if pictures else ""
     return (
-        f"{models.PREFIX}... came with Tintype: their figures are of test pictures of their own{which}, and "
-        "do not compare with those of models trained here."
+        f"{models.PREFIX}... came with Tintype: their figures are of test pictures of their own, which their "
+        f"cards describe ({models.SHIPPED}), and do not compare with those of models trained here."
     )
 
 

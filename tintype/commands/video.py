@@ -132,7 +132,7 @@ def _make(film: Film, args: argparse.Namespace, predict: Callable, settings: Set
         done = {
             "film": str(args.film),
             "out": str(args.out),
-            "model": str(model),
+            "model": models.called(model),
             "frames": made.frames,
             "coloured_earlier": made.earlier,
             "damaged_packets": made.missing.damaged,
