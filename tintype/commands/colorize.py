@@ -204,16 +204,15 @@ def _preview(todo: list[Job], painter: Painter) -> None:
     pairs, failed = [], {}
     for job in progress(shown, "preview", "pictures"):
         try:
-            pixels = scans.in_8_bits(painter.read(job.source).pixels)
+            picture = scans.in_8_bits(painter.read(job.source).pixels)
         except (UnreadablePicture, OSError) as error:
             failed[str(job.source)] = str(error)
             continue
-        grey = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
         # Of the size that the network is to see, so that it answers as it will.
-        shorter, longer = sorted(grey.shape[:2])
-        small = sheets.fit(grey, -(-longer * min(shorter, painter.args.size) // shorter))
+        shorter, longer = sorted(picture.shape[:2])
+        small = sheets.fit(picture, -(-longer * min(shorter, painter.args.size) // shorter))
         pair = [small, painter.colours(small, painter.args.seed)]
-        pairs.append([sheets.fit(picture, PREVIEWED_SIDE) for picture in pair])
+        pairs.append([sheets.fit(side, PREVIEWED_SIDE) for side in pair])
     if not pairs:
         raise Failure("none of the pictures for the sheet could be coloured" + _listed(failed))
     file = _sheet(painter.args.out)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from tintype import models
 from tintype.color_spaces import SPACES
-from tintype.colorizer import FILE, Colorizer
+from tintype.colorizer import Colorizer, file_of
 from tintype.console import UserError
 from tintype.runtimes import Predictor
 
@@ -98,7 +98,7 @@ def _default(known: list[models.Known]) -> tuple[list[models.Known], list[models
 def _about(path: Path) -> dict[str, Any] | None:
     """What a model's file says of it, without its weights; None where it can't be read."""
     try:
-        with safe_open(path / FILE if path.is_dir() else path, framework="pt") as stored:
+        with safe_open(file_of(path), framework="pt") as stored:
             about = json.loads((stored.metadata() or {})["tintype"])
         return about if about["generator"]["color_space"] in SPACES else None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):

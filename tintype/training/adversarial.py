@@ -82,7 +82,7 @@ class Adversarial:
             )
         self.fabric, self.settings, self.model = fabric, settings, model
         self.idle = settings.discriminator_first
-        # Three times as fast, with colours as the rest of the training has them.
+        # Twice as fast, and as the colours come that it is to judge.
         self.perceptual = perceptual.to(memory_format=torch.channels_last) if model.perceptual else perceptual
         self.colorizer = colorizer.to(fabric.device, memory_format=torch.channels_last)
         number = colorizer.space.channels
