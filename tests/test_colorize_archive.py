@@ -85,7 +85,7 @@ def test_of_200_mixed_pictures_with_20_broken_ones_180_are_coloured_and_20_named
         colour("scans", "-o", "out", "--json")
     done = json.loads(capsys.readouterr().out)
     assert (len(done["coloured"]), len(done["failed"]), done["skipped"]) == (180, 20, [])
-    assert str(caught.value).startswith("20 could not be coloured; mend or leave them, the others are done:")
+    assert str(caught.value).startswith("20 could not be coloured; mend or leave them, all others are done:")
     for number, (name, (_, said)) in enumerate(list(broken().items()) * 2):
         (line,) = [one for one in str(caught.value).splitlines() if f"/{number}-{name}:" in one]
         assert any(part in line for part in said.split("|")), line

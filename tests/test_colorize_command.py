@@ -24,7 +24,8 @@ def test_what_is_done_is_skipped_and_coloured_again_only_when_asked(colour):
     put("in/b.jpg", 255 - GREY)
     Path("out/a.jpg").write_bytes(b"kept")
     said = colour("in", "-o", "out")
-    assert "1 coloured, 1 were there (--overwrite colours them again)" in said
+    assert "1 coloured, with " in said
+    assert "1 were there, by whatever model and options, and were left as they are: --overwrite" in said
     assert Path("out/a.jpg").read_bytes() == b"kept" and coloured("out/b.jpg")
     assert "2 coloured, with" in colour("in", "-o", "out", "--overwrite")
     assert written("out")["a.jpg"] == first["a.jpg"]
@@ -145,6 +146,7 @@ def test_json_says_what_was_done(colour, plain):
     expected = {
         "model": str(plain),
         "out": "out",
+        "others": {},
         "coloured": ["in/a.png"],
         "skipped": ["in/b.png"],
         "failed": {},

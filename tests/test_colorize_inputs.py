@@ -2,6 +2,7 @@
 
 # ruff: noqa: F811  fixtures are imported
 
+import json
 import os
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def test_a_picture_that_is_named_twice_is_coloured_once(colour):
         (["in/a.jpg", "-o", "in"], "one of the originals, which stay; name another folder"),
         (["in/a.jpg", "-o", "in/a.jpg"], "one of the originals, which stay"),
         (["gifs", "-o", "gifs"], "the originals are there"),
+        (["in", "-o", "one.jpg"], "-o one.jpg: found a file's name, allowed: a folder's, for several"),
+        (["in/a.jpg", "two/a.jpg", "-o", "one.TIF"], "-o one.TIF: found a file's name, allowed: a folder's"),
         (["in", "-o", "file"], "-o file: found a file, allowed: a folder"),
         (["in/a.jpg", "-o", "b.gif"], r"found the suffix .gif, allowed: .jpg, .*\.png"),
         (
@@ -111,6 +114,17 @@ def test_a_link_to_nowhere_is_named(colour):
     with pytest.raises(Failure, match=r"in/b.jpg: No such file or directory"):
         colour("in", "-o", "out")
     assert set(written("out")) == {"a.jpg"}
+
+
+def test_what_is_no_picture_is_passed_over_and_counted(colour):
+    put("in/a.jpg")
+    for name in ("b.heic", "c.heic", "notes"):
+        (Path("in") / name).write_bytes(b"?")
+    os.mkfifo("in/pipe.jpg")
+    said = colour("in", "-o", "out")
+    assert "1 coloured" in said and "3 files of other kinds were not looked at (.heic, no suffix)" in said
+    assert set(written("out")) == {"a.jpg"}
+    assert json.loads(colour("in", "-o", "out", "--json"))["others"] == {".heic": 2, "no suffix": 1}
 
 
 def test_linked_folders_are_entered_once(colour):

@@ -102,7 +102,7 @@ def test_the_card_says_what_the_file_the_store_and_the_training_are(stage, capsy
     assert text.startswith("# gan\n") and re.findall(r"^## (.*)$", text, re.M) == SECTIONS
     assert f"\n{sha256(stage.model)}  gan.safetensors\n" in text
     assert f"{stage.model.stat().st_size:,} bytes" in text
-    assert "tintype colorize photo.jpg --model gan\n" in text
+    assert "tintype colorize photo.jpg -o gan --model gan\n" in text
     count = sum(weight.numel() for weight in stage.colorizer.network.parameters())
     assert row(text, "parameters") == [f"{count:,}"]
     assert row(text, "backbone") == ["`unet`, 4 channels at full size; answers at 1/2 of the size"]

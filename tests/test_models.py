@@ -110,13 +110,20 @@ def test_broken_figures_are_told_by_their_file(project, text):
 
 
 def test_the_command_lists_models_with_their_figures(project, capsys):
-    project("cnn", lpips_squeeze=0.123456, psnr=22.0, ciede2000=9.5)
+    project(
+        "cnn",
+        lpips_squeeze=0.123456,
+        psnr=22.0,
+        ciede2000=9.5,
+        colorfulness=20.5,
+        delta_colorfulness_mean=-10.0,
+    )
     project("hints/clicks")
     main(["models"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["model", "LPIPS", "CIEDE2000", "PSNR", "colourful"]
-    assert lines[1].split() == ["cnn", "0.1235", "9.5", "22", "-"]
-    assert lines[2].split() == ["hints/clicks", "-", "-", "-", "-"]
+    assert lines[0].split() == ["model", "LPIPS", "CIEDE2000", "PSNR", "colourful", "of", "truth"]
+    assert lines[1].split() == ["cnn", "0.1235", "9.5", "22", "20.5", "30.5"]
+    assert lines[2].split() == ["hints/clicks", "-", "-", "-", "-", "-"]
     assert "cnn is used where no --model is named" in lines[-1]
 
 

@@ -1,7 +1,9 @@
 """Trained models as ONNX files: the same colours without PyTorch, and nothing that is not the same."""
 
 import argparse
+import errno
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -286,3 +288,24 @@ def test_a_file_with_other_colours_is_not_kept(saved, tmp_path, monkeypatch, dif
     with pytest.raises(Failure, match=rf"differ from PyTorch's by {difference:.1e} units.*nothing is kept"):
         command(saved, "-o", out)
     assert list(out.parent.iterdir()) == []
+
+
+def test_no_space_is_a_failure_that_leaves_nothing(saved, tmp_path, monkeypatch):
+    def full(file, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(Failure, match=r"No space left on device; .* make room"):
+        command(saved, "-o", tmp_path / "out" / "model.onnx")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_onnxruntime_keeps_and_sends_nothing_about_the_machine(saved, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    # Its telemetry begins with a database below the home folder.
+    environment = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY",)}
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    wanted = [sys.executable, "-m", "tintype", "export", str(saved), "-o", str(tmp_path / "model.onnx")]
+    subprocess.run(wanted, cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert [path for path in home.rglob("*") if "onnxruntime" in str(path)] == []

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from tintype import models
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.search(r"## Colour your photographs\n.*?```\n(.*?)```", README, re.DOTALL)[1]
@@ -37,7 +39,7 @@ def test_the_command_colours_a_photograph_without_a_project_or_a_network(command
         shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "1 coloured, with shipped/gan" in done.stdout
+    assert f"1 coloured, with {models.PREFIX}{models.DEFAULT}" in done.stdout
     with Image.open(tmp_path / "coloured/photo.jpg") as picture:
         assert picture.size == (512, 512)
         assert np.ptp(np.asarray(picture).astype(int), axis=2).mean() > 5

@@ -19,6 +19,7 @@ def project(tmp_path, monkeypatch):
     """A folder with models: of photographs, told this or that, of drawings, and one without colours."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(models, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(models, "DEFAULT", "gan")
     drawing = {"backbone": "transposed_unet", "width": 4, "depth": 2, "head": "l1"}
     kinds = {name: UNET for name in ("a", "b", "c", "d")} | {
         "told": UNET | {"given": {"condition": True}},

@@ -25,6 +25,7 @@ def ship(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(models, "PROJECT", tmp_path / "nowhere")
     monkeypatch.setattr(models, "SHIPPED", tmp_path / "weights")
+    monkeypatch.setattr(models, "DEFAULT", "gan")
 
     def put(name: str, **figures: float | str) -> Path:
         file = tmp_path / f"weights/{name}.safetensors"
@@ -107,7 +108,7 @@ def test_the_command_lists_them_and_says_where_their_figures_are_from(ship, caps
     model(Path("models/mine"))
     main(["models"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["shipped/gan", "-", "9.5", "-", "-"]
+    assert lines[1].split() == ["shipped/gan", "-", "9.5", "-", "-", "-"]
     assert [line.split()[0] for line in lines[2:5]] == ["shipped/cnn", "shipped/hints", "mine"]
     assert "shipped/gan is used where no --model is named" in lines[-2]
     assert "of test pictures of their own, which their cards describe" in lines[-1]

@@ -15,7 +15,7 @@ FILE = "model.safetensors"
 FIGURES = Path("reports/metrics")
 SHIPPED = Path(__file__).with_name("weights")  # NAME.safetensors and NAME.json, which come with this code
 PREFIX = "shipped/"  # of their names, for a project may have models called the same
-DEFAULT = "gan"  # the shipped one that is used where none is named
+DEFAULT = "ebgan"  # the shipped one that is used where none is named
 NAMED = 6  # models that an error names
 BEST = ("lpips_squeeze", "ciede2000")  # lower is better; models without the first are compared by the second
 

@@ -1,7 +1,6 @@
 """`tintype colorize`: colour photographs, one or a whole archive."""
 
 import argparse
-import errno
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from torch import Tensor
 from tintype import cleaning, full_size, models, scans, tints
 from tintype.batch import Batch
 from tintype.colorizer import Colorizer
+from tintype.commands import FULL
 from tintype.commands.arguments import number
-from tintype.commands.inputs import Job, jobs, refuse_unwritable
+from tintype.commands.inputs import Found, Job, find, refuse_unwritable
 from tintype.console import Failure, UserError
 from tintype.images import UnreadablePicture, encode_png
 from tintype.progress import progress
@@ -26,7 +26,6 @@ from tintype.runtimes import DEFAULT_RUNTIME, RUNTIMES, Predictor
 PREVIEWED = 24  # pictures on the sheet of --preview, spread over all
 PREVIEWED_SIDE = 256  # pixels of their longer side there
 PREVIEW = "preview.png"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # errors that the next picture would meet, too
 EXAMPLES = """\
 examples:
   tintype colorize photo.jpg                        into the folder `coloured`
@@ -53,7 +52,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     option(
         "-o", "--out", type=Path, default=Path("coloured"), help="folder or file to write; default: coloured"
     )
-    option("--model", help="name or folder of a model; `tintype models` lists them")
+    option("--model", help="name or folder of a model; default: the first that `tintype models` lists")
     size = f"shorter side, in pixels, of what the network sees (default: {full_size.SIZE})"
     option("--size", type=number(int, 16, 2048), default=full_size.SIZE, help=size)
     option("--saturation", type=number(float, 0, 4), default=1.0, help="of the colours; default: 1")
@@ -86,7 +85,8 @@ class Done:
 
 def run(args: argparse.Namespace) -> None:
     """Colour the pictures. Raises Failure at the end, if some could not be."""
-    todo, unreadable = jobs(args.paths, args.out)
+    found = find(args.paths, args.out)
+    todo = found.jobs
     model = models.find(args.model)
     painter = Painter(Colorizer.load(model), args)
     _refuse_twice(todo, painter)
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
     if args.preview:
         _preview(todo, painter)
         return
-    done = Done(failed=dict(unreadable))
+    done = Done(failed=dict(found.unreadable))
     for job in progress(todo, "colour", "pictures"):
         targets = painter.targets(job.target)
         if not args.overwrite and all(target.exists() for target in targets):
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
             done.failed[str(job.source)] = f"{error.strerror or error}" + _about(error)
         except MemoryError:
             done.failed[str(job.source)] = "not enough memory for a picture of this size"
-    _tell(done, args, model)
+    _tell(done, args, model, found)
 
 
 class Painter:
@@ -228,20 +228,28 @@ def _preview(todo: list[Job], painter: Painter) -> None:
         raise Failure(f"{len(failed)} of those looked at cannot be coloured:{_listed(failed)}")
 
 
-def _tell(done: Done, args: argparse.Namespace, model: Path) -> None:
+def _tell(done: Done, args: argparse.Namespace, model: Path, found: Found) -> None:
     if args.json:
-        print(json.dumps({"model": models.called(model), "out": str(args.out)} | vars(done), indent=2))
+        about = {"model": models.called(model), "out": str(args.out), "others": dict(found.others)}
+        print(json.dumps(about | vars(done), indent=2))
     else:
-        there = f", {len(done.skipped)} were there (--overwrite colours them again)" if done.skipped else ""
         using = f", with {models.called(model)}" if done.coloured else ""
-        print(f"{args.out}: {len(done.coloured)} coloured{there}{using}")
+        print(f"{args.out}: {len(done.coloured)} coloured{using}")
+        if done.skipped:
+            print(
+                f"{len(done.skipped)} were there, by whatever model and options, and were left as they are: "
+                "--overwrite colours them again, another -o beside them"
+            )
+        if found.others:
+            kinds = ", ".join(sorted(found.others))
+            print(f"{found.others.total()} files of other kinds were not looked at ({kinds})")
     _refuse_failed(done.failed)
 
 
 def _refuse_failed(failed: dict[str, str]) -> None:
     if failed:
         raise Failure(
-            f"{len(failed)} could not be coloured; mend or leave them, the others are done:{_listed(failed)}"
+            f"{len(failed)} could not be coloured; mend or leave them, all others are done:{_listed(failed)}"
         )
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tintype.commands import FULL
 from tintype.console import Failure, UserError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ examples:
 In Python, onnxruntime alone runs it:
   session = onnxruntime.InferenceSession("cnn.onnx")
   (ab,) = session.run(None, {"given": L})           L (N, 1, H, W) float32 in [0, 100]
+Models that are told more take further planes: what goes in and comes out is printed, and in the file's metadata.
 """
 
 
@@ -27,8 +29,9 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "export",
         help="write a model as ONNX",
-        description="Write a trained model as an ONNX file, for pictures of any number and size. The file is "
-        "kept if ONNX Runtime gives the same colours as PyTorch, to 1e-3 units of Lab.",
+        description="Write a trained model as an ONNX file, for pictures of any number, and of any "
+        "size in steps of pixels that it prints. The file is kept if ONNX Runtime gives the same colours as "
+        "PyTorch, to 1e-3 units of Lab.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -79,9 +82,8 @@ def export(colorizer: "Colorizer", out: Path) -> dict[str, Any]:
                     f"allowed: {onnx_export.TOLERANCE}; nothing is kept, and --runtime torch is to be trusted"
                 )
     except OSError as error:
-        raise UserError(
-            f"{out}: {error.strerror or error}; name another place with -o, or make room"
-        ) from error
+        kind = Failure if error.errno in FULL else UserError
+        raise kind(f"{out}: {error.strerror or error}; name another place with -o, or make room") from error
     about = {name: json.loads(value) for name, value in onnx_export.described(colorizer).items()}
     return {
         "out": str(out),

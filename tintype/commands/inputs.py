@@ -5,7 +5,7 @@ import glob
 import os
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tintype.console import UserError
@@ -21,40 +21,54 @@ class Job:
     target: Path
 
 
-def jobs(paths: list[str], out: Path) -> tuple[list[Job], dict[str, str]]:
-    """What to do for files, folders and glob patterns; and which folders can't be read, with the reason.
+@dataclass
+class Found:
+    """What there is to do; which folders can't be read, with the reason; and what was passed over.
+
+    others: how many files of other suffixes the folders have, by suffix.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def find(paths: list[str], out: Path) -> Found:
+    """What to do for files, folders and glob patterns.
 
     A folder's pictures, by their suffix, keep their places below `out`, or below a folder there of its name
     where there are several. A single file may have a file for `out`. Raises UserError for paths that are not
-    there or hold no picture, two pictures with one target, and a target among the pictures to be coloured.
+    there or hold no picture, one file for several, two pictures with one target, and a target among the
+    pictures to be coloured.
     """
     named = list(dict.fromkeys(Path(path) for pattern in paths for path in _matches(pattern)))
     if len(named) > 1:  # a pattern finds the folder of an earlier run as well
         named = [path for path in named if path.resolve() != out.resolve()]
-    unreadable: dict[str, str] = {}
+    found = Found()
     if len(named) == 1 and named[0].is_file() and out.suffix and not out.is_dir():
         if out.suffix.lower() not in WRITTEN:
             raise UserError(f"-o {out}: found the suffix {out.suffix}, allowed: {', '.join(WRITTEN)}")
-        found = [Job(named[0], out)]
+        found.jobs.append(Job(named[0], out))
     else:
         if out.exists() and not out.is_dir():
             raise UserError(f"-o {out}: found a file, allowed: a folder to write into, which may be new")
-        found = []
+        if out.suffix.lower() in WRITTEN and not out.exists():
+            raise UserError(f"-o {out}: found a file's name, allowed: a folder's, for several pictures")
         for path in named:
             if path.is_dir():
                 if path.resolve() == out.resolve():
                     raise UserError(f"-o {out}: the originals are there, and stay; name another folder")
                 base = out if len(named) == 1 else out / path.resolve().name
-                pictures = _pictures(path, out, unreadable)
-                found += [Job(picture, _target(base / picture.relative_to(path))) for picture in pictures]
+                for picture in _pictures(path, out, found):
+                    found.jobs.append(Job(picture, _target(base / picture.relative_to(path))))
             else:
-                found.append(Job(path, _target(out / path.name)))
-    _refuse_conflicts(found)
-    if not found and not unreadable:
+                found.jobs.append(Job(path, _target(out / path.name)))
+    _refuse_conflicts(found.jobs)
+    if not found.jobs and not found.unreadable:
         raise UserError(
             f"{', '.join(paths)}: no picture there (files ending in {', '.join(sorted(SUFFIXES))})"
         )
-    return found, unreadable
+    return found
 
 
 def refuse_unwritable(out: Path) -> None:
@@ -77,12 +91,15 @@ def _matches(pattern: str) -> list[str]:
     return found
 
 
-def _pictures(folder: Path, out: Path, unreadable: dict[str, str]) -> list[Path]:
-    """The pictures below a folder, but for hidden ones and those below `out`, in order of their paths."""
+def _pictures(folder: Path, out: Path, found: Found) -> list[Path]:
+    """The pictures below a folder, but for hidden ones and those below `out`, in order of their paths.
+
+    Notes in `found` what cannot be read and what is no picture by its suffix.
+    """
     pictures, entered = [], {out.resolve(), folder.resolve()}
 
     def refused(error: OSError) -> None:
-        unreadable[str(error.filename)] = error.strerror or str(error)
+        found.unreadable[str(error.filename)] = error.strerror or str(error)
 
     def enter(path: Path) -> bool:  # each folder once, however many links lead there
         new = not path.name.startswith(".") and path.resolve() not in entered
@@ -91,11 +108,11 @@ def _pictures(folder: Path, out: Path, unreadable: dict[str, str]) -> list[Path]
 
     for place, folders, files in os.walk(folder, onerror=refused, followlinks=True):
         folders[:] = [name for name in sorted(folders) if enter(Path(place, name))]
-        pictures += [
-            Path(place, name)
-            for name in sorted(files)
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+        for file in (Path(place, name) for name in sorted(files) if not name.startswith(".")):
+            if file.suffix.lower() not in SUFFIXES:
+                found.others[file.suffix.lower() or "no suffix"] += 1
+            elif file.is_file() or not file.exists():  # pipes and devices would be waited for without end
+                pictures.append(file)
     return pictures
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from typing import Any
 
 from tintype import models
 
-SHOWN = {"lpips_squeeze": "LPIPS", "ciede2000": "CIEDE2000", "psnr": "PSNR", "colorfulness": "colourful"}
-TRUTH = "colourfulness should come near the truth's; LPIPS and CIEDE2000 should be low, PSNR high"
+SHOWN = {"lpips_squeeze": "LPIPS", "ciede2000": "CIEDE2000", "psnr": "PSNR"}
+COLOURS = ("colourful", "of truth")
+TRUTH = "colourfulness should come near that of the truth; LPIPS and CIEDE2000 should be low, PSNR high"
 
 
 def add(subparsers: argparse._SubParsersAction) -> None:
@@ -30,9 +32,10 @@ def run(args: argparse.Namespace) -> None:
     if not found:
         models.find(None)  # says what to do
     width = max(len(of.name) for of in found) + 2
-    print("model".ljust(width), *(name.rjust(9) for name in SHOWN.values()))
+    print("model".ljust(width), *(name.rjust(9) for name in (*SHOWN.values(), *COLOURS)))
     for of in found:
-        print(of.name.ljust(width), *(_cell(of.figures.get(key)).rjust(9) for key in SHOWN))
+        shown = [of.figures.get(key) for key in SHOWN] + _colours(of.figures)
+        print(of.name.ljust(width), *(_cell(value).rjust(9) for value in shown))
     print(f"\n{found[0].name} is used where no --model is named. {TRUTH}.")
     if any(of.shipped and of.figures for of in found):
         print(_of_shipped())
@@ -44,6 +47,12 @@ def _of_shipped() -> str:
         f"{models.PREFIX}... came with Tintype: their figures are of test pictures of their own, which their "
         f"cards describe ({models.SHIPPED}), and do not compare with those of models trained here."
     )
+
+
+def _colours(figures: dict[str, Any]) -> list[float | None]:
+    """The mean colourfulness of a model's answers, and of the true pictures."""
+    found, more = figures.get("colorfulness"), figures.get("delta_colorfulness_mean")
+    return [found, found - more if isinstance(found, float) and isinstance(more, float) else None]
 
 
 def _cell(value: object) -> str:
