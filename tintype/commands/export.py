@@ -20,7 +20,7 @@ examples:
 In Python, onnxruntime alone runs it:
   session = onnxruntime.InferenceSession("cnn.onnx")
   (ab,) = session.run(None, {"given": L})           L (N, 1, H, W) float32 in [0, 100]
-Models that are told more take further planes: what goes in and comes out is printed, and in the file's metadata.
+Models that are told more take more planes: the command prints them, and the file's metadata has them.
 """
 
 
