@@ -130,7 +130,7 @@ def test_each_shipped_model_has_words_of_its_own():
     ("said", "among"),
     [
         ("it flatters the model. CIEDE2000 and AuC are no part", {"gan"}),
-        ("after that of `cnn`", {"gan"}),
+        ("after the 33 of the network of classes from which it started", {"gan"}),
         ("tintype serve --model hints", {"hints"}),
         ("hints most 20, without 0.25", {"hints"}),
         ("Both are what clicks are for", {"hints"}),
