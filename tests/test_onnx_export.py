@@ -304,7 +304,7 @@ def test_onnxruntime_keeps_and_sends_nothing_about_the_machine(saved, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     # Its telemetry begins with a database below the home folder.
-    environment = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY",)}
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
     environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
     wanted = [sys.executable, "-m", "tintype", "export", str(saved), "-o", str(tmp_path / "model.onnx")]
     subprocess.run(wanted, cwd=ROOT, env=environment, check=True, capture_output=True)

@@ -17,7 +17,7 @@ from tintype.batch import Batch
 from tintype.colorizer import Colorizer
 from tintype.commands import FULL
 from tintype.commands.arguments import number
-from tintype.commands.inputs import Found, Job, find, refuse_unwritable
+from tintype.commands.inputs import Found, Job, find, names_file, refuse_unwritable
 from tintype.console import Failure, UserError
 from tintype.images import UnreadablePicture, encode_png
 from tintype.progress import progress
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     model = models.find(args.model)
     painter = Painter(Colorizer.load(model), args)
     _refuse_twice(todo, painter)
-    refuse_unwritable(args.out.parent if _is_file(args.out) else args.out)
+    refuse_unwritable(args.out.parent if names_file(args.out) else args.out)
     if args.preview:
         _preview(todo, painter)
         return
@@ -188,12 +188,7 @@ def _refuse_twice(todo: list[Job], painter: Painter) -> None:
 
 def _sheet(out: Path) -> Path:
     """The file of --preview."""
-    return out.with_name(f"{out.stem}-{PREVIEW}") if _is_file(out) else out / PREVIEW
-
-
-def _is_file(out: Path) -> bool:
-    """Whether -o names a file to write, not a folder."""
-    return bool(out.suffix) and not out.is_dir()
+    return out.with_name(f"{out.stem}-{PREVIEW}") if names_file(out) else out / PREVIEW
 
 
 def _preview(todo: list[Job], painter: Painter) -> None:
@@ -243,14 +238,9 @@ def _tell(done: Done, args: argparse.Namespace, model: Path, found: Found) -> No
         if found.others:
             kinds = ", ".join(sorted(found.others))
             print(f"{found.others.total()} files of other kinds were not looked at ({kinds})")
-    _refuse_failed(done.failed)
-
-
-def _refuse_failed(failed: dict[str, str]) -> None:
-    if failed:
-        raise Failure(
-            f"{len(failed)} could not be coloured; mend or leave them, all others are done:{_listed(failed)}"
-        )
+    if done.failed:
+        number, reasons = len(done.failed), _listed(done.failed)
+        raise Failure(f"{number} could not be coloured; mend or leave them, all others are done:{reasons}")
 
 
 def _listed(failed: dict[str, str]) -> str:

@@ -45,7 +45,7 @@ def find(paths: list[str], out: Path) -> Found:
     if len(named) > 1:  # a pattern finds the folder of an earlier run as well
         named = [path for path in named if path.resolve() != out.resolve()]
     found = Found()
-    if len(named) == 1 and named[0].is_file() and out.suffix and not out.is_dir():
+    if len(named) == 1 and named[0].is_file() and names_file(out):
         if out.suffix.lower() not in WRITTEN:
             raise UserError(f"-o {out}: found the suffix {out.suffix}, allowed: {', '.join(WRITTEN)}")
         found.jobs.append(Job(named[0], out))
@@ -69,6 +69,11 @@ def find(paths: list[str], out: Path) -> Found:
             f"{', '.join(paths)}: no picture there (files ending in {', '.join(sorted(SUFFIXES))})"
         )
     return found
+
+
+def names_file(out: Path) -> bool:
+    """Whether -o names a file to write, where one picture is to be coloured; else it names a folder."""
+    return bool(out.suffix) and not out.is_dir()
 
 
 def refuse_unwritable(out: Path) -> None:
